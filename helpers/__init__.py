@@ -1,0 +1,5 @@
+"""What the notebooks import: ``from helpers import connect``."""
+
+from helpers.connect import connect
+
+__all__ = ["connect"]

@@ -1,0 +1,31 @@
+"""A certificate authority of the simulator's own, made at start-up and forgotten with it."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import certifi
+import trustme
+
+NAMES = ("localhost", "127.0.0.1", "::1")
+BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+class Certificates:
+    """One authority and one server certificate. trustme marks basicConstraints critical, as Python 3.13 demands."""
+
+    def __init__(self, names: Sequence[str] = NAMES):
+        authority = trustme.CA(organization_name="Phi-4 notebooks kit, simulated Azure")
+        self.authority_pem: bytes = authority.cert_pem.bytes()
+        self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(*names).configure_cert(self.server)
+        self.server.set_alpn_protocols(["http/1.1"])
+
+
+def certificate_bundle(authority_pem: bytes, environment: Mapping[str, str], variable: str) -> bytes:
+    """The bundle that a variable names, or another in force, or certifi's: with one more authority at its end."""
+    named = (environment.get(name, "") for name in (variable, *BUNDLE_VARIABLES))
+    in_force = next((Path(name) for name in named if name and Path(name).is_file()), Path(certifi.where()))
+    return in_force.read_bytes().rstrip() + b"\n\n" + authority_pem
