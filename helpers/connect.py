@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import MutableMapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -36,7 +37,7 @@ def connect() -> None:
 
             _simulator = Simulator()
             add_variables(_simulator.variables(), os.environ)
-    print(f"Answers come from: {describe(os.environ[ENDPOINT], simulated=_simulator is not None)}")
+    print(f"Answers come from: {what_answers()}")
 
 
 def load_env_file() -> None:
@@ -82,22 +83,18 @@ def check_endpoint(endpoint: str) -> None:
 
     >>> check_endpoint("https://my-phi4.eastus2.inference.ml.azure.com")
     """
-    parts = urlsplit(endpoint)
     if any(letter.isspace() for letter in endpoint):
         raise ConnectionSettingsError(f"{ENDPOINT} is {endpoint!r}: a URL has no white space. Remove it.")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        host = endpoint.split("://")[-1].strip("/")
-        raise ConnectionSettingsError(f"{ENDPOINT} is {endpoint!r}, which has no https:// in front. Set it to 'https://{host}'.")
-    if parts.scheme == "http" and parts.hostname.endswith(".azure.com"):
+    scheme, _, rest = endpoint.rpartition("://")
+    root = re.split(r"/(?:score|info|completions|chat/completions)/?(?:\?|$)", rest)[0].rstrip("/")
+    if scheme not in ("http", "https") or not urlsplit(endpoint).hostname:
+        raise ConnectionSettingsError(f"{ENDPOINT} is {endpoint!r}, which does not begin with https://. Set it to 'https://{root}'.")
+    if scheme == "http" and urlsplit(endpoint).hostname.endswith(".azure.com"):
+        raise ConnectionSettingsError(f"{ENDPOINT} is {endpoint!r}: over http anyone could read your key. Set it to 'https://{root}'.")
+    if root != rest.rstrip("/"):
         raise ConnectionSettingsError(
-            f"{ENDPOINT} is {endpoint!r}: over http your key would travel readable by all. Set it to 'https{endpoint[4:]}'."
+            f"{ENDPOINT} is {endpoint!r}: the client adds the route itself and needs the root only. Set it to '{scheme}://{root}'."
         )
-    for ending in ("/score", "/chat/completions", "/completions", "/info"):
-        if parts.path.rstrip("/").endswith(ending):
-            root = endpoint[: endpoint.index(ending)]
-            raise ConnectionSettingsError(
-                f"{ENDPOINT} ends in {ending}: the client adds the route itself and needs the root only. Set it to {root!r}."
-            )
 
 
 def add_variables(found: dict[str, str], variables: MutableMapping[str, str]) -> None:
@@ -112,14 +109,20 @@ def add_variables(found: dict[str, str], variables: MutableMapping[str, str]) ->
         variables[name] = ",".join(dict.fromkeys([*others, *LOOPBACK]))
 
 
-def describe(endpoint: str, simulated: bool) -> str:
-    """One line that says what answers at an endpoint.
-
-    >>> describe("https://127.0.0.1:8443", simulated=True)
-    'a simulated Azure on this computer (a tiny language model; no account, no network, no cost).'
-    """
-    if simulated:
+def what_answers() -> str:
+    """A few words on what the variables name."""
+    endpoint = os.environ.get(ENDPOINT, "")
+    if _simulator is not None and endpoint == _simulator.url:
         return "a simulated Azure on this computer (a tiny language model; no account, no network, no cost)."
-    if urlsplit(endpoint).hostname in LOOPBACK:
+    if is_on_this_computer(endpoint):
         return f"{endpoint} on this computer, as {ENDPOINT} says."
-    return f"your endpoint {endpoint}, which costs money while it is deployed."
+    return f"your own endpoint {endpoint}, which costs money while it is deployed."
+
+
+def is_on_this_computer(endpoint: str) -> bool:
+    """Whether a URL names a server on this computer.
+
+    >>> is_on_this_computer("https://127.0.0.1:8443"), is_on_this_computer("https://my-phi4.eastus2.inference.ml.azure.com")
+    (True, False)
+    """
+    return urlsplit(endpoint).hostname in LOOPBACK

@@ -14,7 +14,7 @@ from functools import lru_cache
 from . import __version__
 from .messages import Call, check_context, read_call
 from .model import LanguageModel, Sampling, Topic
-from .questions import Conversation, load_manners, load_questions
+from .questions import Conversation, load_manners, load_questions, load_synonyms
 from .tokens import IM_END, IM_SEP, count_prompt, token_bytes
 
 FINGERPRINT = f"simulated-{__version__}"
@@ -186,7 +186,7 @@ class Assistant:
 
     def __init__(self, model_name: str) -> None:
         self._model_name = model_name
-        self._conversation = Conversation(load_questions(), load_manners())
+        self._conversation = Conversation(load_questions(), load_manners(), load_synonyms())
         self.model = LanguageModel(self._conversation.topics)
 
     def answer(self, body: bytes, extra_parameters: str | None = None, v1: bool = False) -> Answer:

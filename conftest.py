@@ -1,0 +1,47 @@
+"""For all tests and notebooks: no test ever talks to anything but this computer, whatever variables a person has set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent
+FOREIGN = ("AZURE_", "IDENTITY_", "MSI_", "OPENAI_")
+
+
+def pytest_configure() -> None:
+    """Before any kernel starts, since kernels inherit the environment and fixtures do not run for notebook cells."""
+    for name in [name for name in os.environ if name.startswith(FOREIGN)]:
+        del os.environ[name]
+    os.environ["PYTHON_DOTENV_DISABLED"] = "1"  # python-dotenv's own switch: no .env file is read
+    os.environ["JUPYTER_PLATFORM_DIRS"] = "1"
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Iterator:
+    """A running simulated Azure, with a key and tokens of its own."""
+    from helpers.simulator.server import Simulator
+
+    running = Simulator()
+    yield running
+    running.stop()
+    assert not running.errors, "\n".join(running.errors)
+
+
+@pytest.fixture(scope="session")
+def certificates(simulator) -> str:
+    """The file to pass as ``connection_verify`` so that a client trusts the simulator."""
+    return simulator.variables()["REQUESTS_CA_BUNDLE"]
+
+
+@pytest.fixture
+def client(simulator, certificates) -> Iterator:
+    """The real, synchronous client over https with the right key."""
+    from azure.ai.inference import ChatCompletionsClient
+    from azure.core.credentials import AzureKeyCredential
+
+    with ChatCompletionsClient(simulator.url, AzureKeyCredential(simulator.azure.key), connection_verify=certificates) as made:
+        yield made
