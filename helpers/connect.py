@@ -88,9 +88,13 @@ def check_endpoint(endpoint: str) -> None:
     scheme, _, rest = endpoint.rpartition("://")
     root = re.split(r"/(?:score|info|completions|chat/completions)/?(?:\?|$)", rest)[0].rstrip("/")
     if scheme not in ("http", "https") or not urlsplit(endpoint).hostname:
-        raise ConnectionSettingsError(f"{ENDPOINT} is {endpoint!r}, which does not begin with https://. Set it to 'https://{root}'.")
+        raise ConnectionSettingsError(
+            f"{ENDPOINT} is {endpoint!r}, which does not begin with https://. Set it to 'https://{root}'."
+        )
     if scheme == "http" and urlsplit(endpoint).hostname.endswith(".azure.com"):
-        raise ConnectionSettingsError(f"{ENDPOINT} is {endpoint!r}: over http anyone could read your key. Set it to 'https://{root}'.")
+        raise ConnectionSettingsError(
+            f"{ENDPOINT} is {endpoint!r}: over http anyone could read your key. Set it to 'https://{root}'."
+        )
     if root != rest.rstrip("/"):
         raise ConnectionSettingsError(
             f"{ENDPOINT} is {endpoint!r}: the client adds the route itself and needs the root only. Set it to '{scheme}://{root}'."
@@ -100,9 +104,7 @@ def check_endpoint(endpoint: str) -> None:
 def add_variables(found: dict[str, str], variables: MutableMapping[str, str]) -> None:
     """Sets variables that have no value yet; certificate bundles, which hold what was in force, are replaced."""
     for name, value in found.items():
-        if name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
-            variables[name] = value
-        elif not variables.get(name):
+        if name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE") or not variables.get(name):
             variables[name] = value
     for name in ("NO_PROXY", "no_proxy"):
         others = [host for host in variables.get(name, "").split(",") if host]

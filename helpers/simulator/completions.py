@@ -166,7 +166,13 @@ class Answer:
         yield DONE
 
     def _frame(self, kind: str) -> dict:
-        return {"created": self.created, "id": self.id, "model": self.model_name, "object": kind, "system_fingerprint": FINGERPRINT}
+        return {
+            "created": self.created,
+            "id": self.id,
+            "model": self.model_name,
+            "object": kind,
+            "system_fingerprint": FINGERPRINT,
+        }
 
     def _event(self, choices: list[dict], usage: dict | None = None) -> bytes:
         event = {"choices": choices, **self._frame("chat.completion.chunk"), **({"usage": usage} if usage else {})}

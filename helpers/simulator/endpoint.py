@@ -18,7 +18,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from . import __version__
 from .errors import RequestError, container_error
 from .faults import HEADER as FAULT_HEADER
 from .faults import UNAUTHORIZED, Fault, read_fault
@@ -130,7 +129,9 @@ class SimulatedAzure:
             raise RequestError(
                 413,
                 container_error(
-                    413, "Request Entity Too Large", f"The body has more than {LARGEST_BODY} bytes (1 MiB), which is the most accepted."
+                    413,
+                    "Request Entity Too Large",
+                    f"The body has more than {LARGEST_BODY} bytes (1 MiB), which is the most accepted.",
                 ),
             )
         return route(request, fault)
@@ -170,7 +171,9 @@ class SimulatedAzure:
         return _json(200, INFO)
 
     def _models(self, request: Request, fault: Fault) -> Response:
-        return _json(200, {"data": [{"created": 0, "id": MODEL_NAME, "object": "model", "owned_by": "simulated"}], "object": "list"})
+        return _json(
+            200, {"data": [{"created": 0, "id": MODEL_NAME, "object": "model", "owned_by": "simulated"}], "object": "list"}
+        )
 
     def _not_for_chat_models(self, request: Request, fault: Fault) -> Response:
         raise RequestError(404, "NOT FOUND")

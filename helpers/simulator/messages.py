@@ -139,7 +139,9 @@ def read_call(body: bytes, extra_parameters: str | None, v1: bool = False) -> Ca
     if not v1:
         mode = extra_parameters or "error"
         if mode not in EXTRA_PARAMETERS:
-            raise RequestError(400, {"detail": f"Unexpected EXTRA_PARAMETERS option {mode}, expected options are {[*EXTRA_PARAMETERS]}"})
+            raise RequestError(
+                400, {"detail": f"Unexpected EXTRA_PARAMETERS option {mode}, expected options are {[*EXTRA_PARAMETERS]}"}
+            )
         if given and mode == "error":
             raise RequestError(
                 400,

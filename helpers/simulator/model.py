@@ -212,9 +212,7 @@ class LanguageModel:
         self.distribution = lru_cache(maxsize=512)(self._distribution)
         self._sampler = lru_cache(maxsize=8192)(self._make_sampler)
 
-    def generate(
-        self, topic: Topic, sampling: Sampling, random: Callable[[], float]
-    ) -> Iterator[tuple[int, tuple[int, ...]]]:
+    def generate(self, topic: Topic, sampling: Sampling, random: Callable[[], float]) -> Iterator[tuple[int, tuple[int, ...]]]:
         """Tokens, one drawn after another, without end; the caller stops, at im_end for example.
 
         Each comes with its context, for which ``distribution(topic, context)`` gives the probabilities.

@@ -129,8 +129,11 @@ class Recogniser:
         return frozenset(self._root(self.spelled(word)) for word in words(text))
 
     def by_form(self, text: str) -> tuple[float, str]:
-        """(score between 0 and 1, id) of the question with the closest form; (0, "") if none is close enough. The score is the harmonic mean of two shares: of the form's weight that was asked, and of
-        the asked weight that stands in the form. Fillers count only where both have them."""
+        """(score between 0 and 1, id) of the question with the closest form; (0, "") if none is close enough.
+
+        The score is the harmonic mean of two shares: of the form's weight that was asked, and of the asked weight that
+        stands in the form. Fillers count only where both have them.
+        """
         asked = self.roots(text)
         main, fillers = asked - FILLER_STEMS, asked & FILLER_STEMS
         asked_weight, most_fillers = self.weight(main), self.weight(fillers)
@@ -211,7 +214,9 @@ class Conversation:
         self._asked = Recogniser(((q.id, form) for q in self._questions.values() for form in q.ask), synonyms)
         families = {q.family for q in self._questions.values() if q.family and q.follow}
         self._followed = {
-            family: Recogniser(((q.id, form) for q in self._questions.values() if q.family == family for form in q.follow), synonyms)
+            family: Recogniser(
+                ((q.id, form) for q in self._questions.values() if q.family == family for form in q.follow), synonyms
+            )
             for family in families
         }
         self._recognise = lru_cache(maxsize=4096)(self._recognise_text)

@@ -31,7 +31,9 @@ class Simulator:
     token_delay: seconds the model takes for each token. Raises OSError if a port is taken.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0, https_port: int = 0, key: str | None = None, token_delay: float = 0.0):
+    def __init__(
+        self, host: str = "127.0.0.1", port: int = 0, https_port: int = 0, key: str | None = None, token_delay: float = 0.0
+    ):
         self.azure = SimulatedAzure(key, token_delay)
         self.errors: list[str] = []  # tracebacks of defects in the simulator itself; nothing is ever printed
         self._sockets = [_listen(host, port), _listen(host, https_port)]

@@ -85,11 +85,13 @@ def arithmetic(text: str) -> list[str]:
     result = _calculate(a, sign, b)
     if result is None:
         return []
-    if sign == "% of":
-        asked = f"{left}% of {right}"
-    else:
-        asked = f"{left} {OPERATIONS[sign]} {right}"
-    return [f"{asked} is {result}.", f"{asked} equals {result}.", f"The answer is {result}.", f"That makes {result}: {asked} is {result}."]
+    asked = f"{left}% of {right}" if sign == "% of" else f"{left} {OPERATIONS[sign]} {right}"
+    return [
+        f"{asked} is {result}.",
+        f"{asked} equals {result}.",
+        f"The answer is {result}.",
+        f"That makes {result}: {asked} is {result}.",
+    ]
 
 
 def _number(text: str) -> Decimal | None:

@@ -11,6 +11,7 @@ of the ``microsoft/phi-4`` model repository (special tokens, template).
 from __future__ import annotations
 
 import hashlib
+import io
 from binascii import a2b_base64
 from functools import cache
 from pathlib import Path
@@ -55,8 +56,8 @@ def encoding() -> tiktoken.Encoding:
             f"{VOCABULARY.name} is damaged: its SHA-256 is {found}, expected {VOCABULARY_SHA256}. "
             f"Restore it with: git checkout -- helpers/simulator/data/{VOCABULARY.name}"
         )
-    fields = content.split()  # token in base64, rank, token in base64, rank, ...
-    ranks = dict(zip(map(a2b_base64, fields[::2]), map(int, fields[1::2]), strict=True))
+    lines = (line.partition(b" ") for line in io.BytesIO(content))  # token in base64, a blank, rank
+    ranks = {a2b_base64(token): int(rank) for token, _, rank in lines}
     return tiktoken.Encoding("phi-4", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens=SPECIAL_TOKENS)
 
 

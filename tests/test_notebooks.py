@@ -1,0 +1,148 @@
+"""What nbval does not look at: whether the saved notebooks are whole, clean and in their form."""
+
+from __future__ import annotations
+
+import copy
+import re
+import statistics
+from pathlib import Path
+
+import nbformat
+import pytest
+from refresh import run_notebook, sanitized
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+MAY_OPT_OUT: dict[tuple[str, str], str] = {}  # (notebook, cell id) -> why its output is not compared
+LONGEST_CELL = 20  # lines of code
+SECRETS = re.compile(
+    r"simulated-(?:key|token)-|\b[0-9a-f]{32}\b|\bsk-\w{16}|\bghp_\w{16}|\beyJ[\w-]{16}|\b[\w+/]{43}=|\b[A-Za-z0-9]{84}\b"
+)
+MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:root|home|work|tmp|Users|mnt)/[\w.-]+|\b[A-Z]:\\\\Users")
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, 4)
+
+
+def code_cells(notebook: nbformat.NotebookNode) -> list:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def problems(name: str, notebook: nbformat.NotebookNode) -> list[str]:
+    """What is wrong with a saved notebook, a line each."""
+    found = []
+    cells = code_cells(notebook)
+    if [cell.execution_count for cell in cells] != [*range(1, len(cells) + 1)]:
+        found.append("not saved as one clean run: nbval would compare nothing")
+    if "widgets" in notebook.metadata:
+        found.append("holds widget state, which GitHub refuses to show")
+    if [*notebook.metadata] != ["kernelspec", "language_info"]:
+        found.append("has metadata of one person's editor")
+    for cell in notebook.cells:
+        tags = set(cell.metadata.get("tags", []))
+        raises = cell.cell_type == "code" and any(output.output_type == "error" for output in cell.outputs)
+        checks = {
+            "is empty": not cell.source.strip(),
+            "has an image without alt text": re.search(r'!\[\s*\]\(|<img(?![^>]*\balt="[^"]+")', cell.source),
+            "opts out of the comparison": (tags & {"nbval-ignore-output", "nbval-skip"} or "NBVAL_" in cell.source)
+            and (name, cell.id) not in MAY_OPT_OUT,
+            "says that it raises, but holds no error": "raises-exception" in tags and not raises,
+            "holds an error, but is not meant to": raises and "raises-exception" not in tags,
+            "ends in ';', which nbval does not honour": cell.cell_type == "code" and cell.source.rstrip().endswith(";"),
+            "has output that nbval cannot follow": re.search(r"clear_output|display_id|with \w*out\w*:|interact\(", cell.source),
+            "is too long": cell.cell_type == "code" and len(cell.source.splitlines()) > LONGEST_CELL,
+            "has a line of over 130 characters": any(len(line) > 130 for line in cell.source.splitlines() if "|" not in line),
+        }
+        found += [f"cell {cell.id} {text}" for text, is_so in checks.items() if is_so]
+    text = nbformat.writes(notebook)
+    for pattern, what in ((SECRETS, "a key or token"), (MACHINE_PATH, "a path of a machine")):
+        if match := pattern.search(text):
+            found.append(f"holds {what}: {match[0][:12]}...")
+    return found
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request) -> Path:
+    return request.param
+
+
+def test_there_are_notebooks():
+    assert [path.stem[:2] for path in NOTEBOOKS] == ["00", "02", "04"]
+
+
+def test_each_notebook_is_saved_whole_and_clean(path):
+    assert problems(path.name, read(path)) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda n: [cell.update(execution_count=None, outputs=[]) for cell in code_cells(n)], "not saved as one clean run"),
+        (lambda n: code_cells(n)[1].metadata.update(tags=["nbval-ignore-output"]), "opts out"),
+        (lambda n: code_cells(n)[0].metadata.update(tags=["raises-exception"]), "says that it raises"),
+        (lambda n: code_cells(n)[0].update(source="connect();"), "ends in ';'"),
+        (lambda n: code_cells(n)[0].update(source="x = 1\n" * 21), "too long"),
+        (lambda n: n.cells[0].update(source="![](picture.png)"), "alt text"),
+        (lambda n: n.cells[0].update(source=f"in {'/home'}/ada/kit"), "path of a machine"),
+        (lambda n: code_cells(n)[0].update(source="key = 'simulated-key-0123456789abcdef01'"), "a key or token"),
+        (lambda n: n.metadata.update(widgets={}), "widget state"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_damaged_notebook_is_noticed(damage, complaint):
+    notebook = copy.deepcopy(read(NOTEBOOKS[0]))
+    damage(notebook)
+    assert any(complaint in problem for problem in problems(NOTEBOOKS[0].name, notebook))
+
+
+def test_lessons_open_and_close_alike(path):
+    cells = read(path).cells
+    assert re.match(r"# \d\d · \w", cells[0].source)
+    for part in ("| Time | Level | You need | Cost on your own endpoint |", "minutes |", "**You will**", "**Warm-up.**"):
+        assert part in cells[0].source
+    assert cells[1].source == "from helpers import connect\n\nconnect()"
+    for part in ("## Recap", "## Questions", "<details><summary>Answers</summary>", "## On your own endpoint", "**Next:**"):
+        assert part in cells[-1].source
+
+
+def test_lessons_ask_for_predictions_and_show_a_failure(path):
+    notebook = read(path)
+    assert any("**Predict" in cell.source for cell in notebook.cells)
+    assert any("raises-exception" in cell.metadata.get("tags", []) for cell in notebook.cells)
+
+
+def test_code_cells_are_short():
+    lines = sorted(len(cell.source.strip().splitlines()) for path in NOTEBOOKS for cell in code_cells(read(path)))
+    assert statistics.median(lines) <= 5
+    assert lines[int(len(lines) * 0.9)] <= 15
+
+
+def test_links_between_lessons_lead_somewhere(path):
+    text = "\n".join(cell.source for cell in read(path).cells)
+    targets = re.findall(r"\]\(([^)#:]+\.ipynb)\)", text)
+    assert targets
+    assert [target for target in targets if not (path.parent / target).is_file()] == []
+
+
+def test_lessons_import_no_simulator(path):
+    assert not re.search(r"helpers\.simulator|from helpers import .*simulator", nbformat.writes(read(path)))
+
+
+def test_the_readme_lists_every_lesson_with_its_minutes():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path in NOTEBOOKS:
+        minutes = re.search(r"\| (\d+) minutes \|", read(path).cells[0].source)[1]
+        assert re.search(rf"\(notebooks/{path.name}\) \| {minutes} \|", readme), path.name
+
+
+def test_run_all_twice_in_one_kernel_gives_the_same_outputs():
+    """What a careless reader does: Run All, and Run All again without a restart."""
+    notebook = read(ROOT / "notebooks" / "04-chat-completions.ipynb")
+    twice = copy.deepcopy(notebook)
+    twice.cells = [*twice.cells, *copy.deepcopy(twice.cells)]
+    run_notebook(twice, ROOT / "notebooks")
+    half = len(notebook.cells)
+    for once, again in zip(twice.cells[:half], twice.cells[half:], strict=True):
+        if once.cell_type == "code":
+            assert sanitized(again.outputs) == sanitized(once.outputs), once.id
