@@ -30,12 +30,12 @@ def requests_received(last: int = 1) -> list[dict]:
         return json.load(answer)["requests"]
 
 
-def show_last_request(headers: bool = True) -> None:
-    """Prints the last request: its line, the headers that matter, its body."""
+def show_last_request(headers: bool = True, body: bool = True) -> None:
+    """Prints the last request: its line, the headers that matter, its body; the last two only if wanted."""
     request = requests_received()[0]
     print(f"{request['method']} {request['path']}" + (f"?{request['query']}" if request["query"] else ""))
     for name, value in sorted(request["headers"].items()) if headers else ():
         if name not in QUIET_HEADERS:
             print(f"{name}: {value}")
-    if request["body"] is not None:
+    if body and request["body"] is not None:
         print(json.dumps(request["body"], indent=2, ensure_ascii=False))
