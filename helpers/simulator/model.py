@@ -26,7 +26,7 @@ from .tokens import IM_END, IM_SEP, VOCABULARY_SIZE
 
 LONGEST_RUN = 8  # tokens of context that are looked at
 PREFERRED = 3.0  # how often the first answer of a topic counts; the others count once
-ELSEWHERE = 0.02  # what an occurrence in another topic's answers counts
+ELSEWHERE = 0.005  # what an occurrence in another topic's answers counts
 OPENNESS = 0.25  # how readily a run of tokens leaves room for what did not follow it in the text; 1 is Witten and Bell's
 FLOOR = 0.001  # share of the background that all tokens have alike, those never seen included
 

@@ -262,7 +262,8 @@ class Conversation:
         """The id of the question that a text asks, after one of the given family; "" if none is known."""
         alone = self._asked.by_form(text)
         followed = self._followed[family].by_form(text) if family in self._followed else (0.0, "")
-        return max(alone, followed)[1] or self._asked.by_core(text)[1]
+        nearest = followed if followed[0] >= alone[0] else alone
+        return nearest[1] or self._asked.by_core(text)[1]
 
     def _manner_in(self, text: str) -> tuple[str, str]:
         """The manner that a text asks for, and the text without the phrase that asks; ("", text) if none."""

@@ -41,11 +41,12 @@ ASIDE = re.compile(  # words that may stand around a sum
 NAME = re.compile(r"\b(?:my name is|my name's|call me|i am called)\s+([^\W\d_][\w-]*)", re.IGNORECASE)
 ASKS_NAME = re.compile(r"\b(what('?s| is| was)|do you (know|remember)|remember|tell me|say) my name\b", re.IGNORECASE)
 ASKS_BEFORE = re.compile(
-    r"\bwhat (did|have) i (just |last )?(ask|asked|say|said|tell you|told you)|\bwhat was my (last|previous|first) question",
+    r"\brepeat what i (just )?(said|wrote)|\bwhat (did|have) i (just |last )?(ask|asked|say|said|tell you|told you)|\bwhat was my (last|previous|first) question",
     re.IGNORECASE,
 )
 REPEAT = re.compile(
-    r"^\s*(?:please )?(?:repeat(?: after me| this| exactly)?|echo|say exactly|say just)\s*:?\s+[\"']?(.+?)[\"']?\s*$",
+    r"^\s*(?:please )?(?:(?:repeat after me|repeat this|repeat exactly|say exactly|echo)\s*:?\s+|repeat\s*:\s*)"
+    r"[\"']?(.+?)[\"']?\s*$",
     re.IGNORECASE | re.DOTALL,
 )
 
