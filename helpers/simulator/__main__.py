@@ -9,6 +9,8 @@ import sys
 from . import __version__
 from .server import Simulator
 
+SHORTEST_KEY = 8  # shorter ones could not be blotted out of what is shown
+
 
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -43,8 +45,8 @@ def seconds(text: str) -> float:
 
 
 def key(text: str) -> str:
-    if not text or any(letter.isspace() for letter in text) or not text.isascii():
-        raise argparse.ArgumentTypeError("expected a key of ASCII characters without white space")
+    if len(text) < SHORTEST_KEY or any(letter.isspace() for letter in text) or not text.isascii():
+        raise argparse.ArgumentTypeError(f"expected at least {SHORTEST_KEY} ASCII characters without white space")
     return text
 
 

@@ -15,7 +15,7 @@ from . import __version__
 from .messages import Call, check_context, read_call
 from .model import LanguageModel, Sampling, Topic
 from .questions import Conversation, load_manners, load_questions, load_synonyms
-from .tokens import IM_END, IM_SEP, count_prompt, token_bytes
+from .tokens import FIRST_SPECIAL_TOKEN, IM_END, count_prompt, token_bytes
 
 FINGERPRINT = f"simulated-{__version__}"
 NEWLINE = 198  # the token of "\n"
@@ -94,9 +94,9 @@ class Writer:
 
 @lru_cache(maxsize=16384)
 def token_text(token: int) -> str | None:
-    """The text of a token that is whole characters; None if its bytes are only a part of one."""
+    """The text of a token that is whole characters, "" for a special token; None if its bytes are a part of one."""
     try:
-        return "" if token in (IM_END, IM_SEP) else token_bytes(token).decode()
+        return "" if token >= FIRST_SPECIAL_TOKEN else token_bytes(token).decode()
     except UnicodeDecodeError:
         return None
 
@@ -135,7 +135,8 @@ class Answer:
         for index, writer in enumerate(self.writers):
             pieces = [*writer.pieces(self.with_logprobs)]
             message = {"content": "".join(text for text, _ in pieces), "role": "assistant", "tool_calls": None}
-            logprobs = _logprobs([item for _, items in pieces for item in items])
+            items = [item for _, items in pieces for item in items]
+            logprobs = {"content": items} if self.with_logprobs else None
             choices.append({"finish_reason": writer.finish_reason, "index": index, "logprobs": logprobs, "message": message})
         return {"choices": choices, **self._frame("chat.completion"), "usage": self.usage()}
 
@@ -180,11 +181,8 @@ class Answer:
 
 
 def _choice(index: int, delta: dict, finish_reason: str | None = None, logprobs: list[dict] | None = None) -> dict:
-    return {"delta": delta, "finish_reason": finish_reason, "index": index, "logprobs": _logprobs(logprobs)}
-
-
-def _logprobs(items: list[dict] | None) -> dict | None:
-    return {"content": items} if items else None
+    shown = {"content": logprobs} if logprobs else None
+    return {"delta": delta, "finish_reason": finish_reason, "index": index, "logprobs": shown}
 
 
 class Assistant:
@@ -199,7 +197,7 @@ class Assistant:
         """The answer to the body of a request; ``extra_parameters`` is the header of that name, ``v1`` the engine's
         own route. Raises RequestError if the request is not valid, or does not fit the context."""
         call = read_call(body, extra_parameters, v1)
-        messages = [(message.role, message.text()) for message in call.request.messages]
+        messages = [(message.role, message.text(v1)) for message in call.request.messages]
         prompt_tokens = count_prompt(messages)
         limit = check_context(prompt_tokens, call.max_tokens, v1)
         topic = self._conversation.topic_of(messages)

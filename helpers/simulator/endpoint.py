@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import secrets
 import time
 from collections import Counter, deque
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 LARGEST_BODY = 1 << 20  # bytes
 LARGEST_REMEMBERED_BODY = 1 << 16
 REMEMBERED_REQUESTS = 100
+REMEMBERED_TOKENS = 1000
 TOKEN_LIFETIME = 86_400  # seconds
 MODEL_NAME = "Phi-4"
 AUDIENCES = ("https://ml.azure.com", "https://cognitiveservices.azure.com", "https://ai.azure.com")
@@ -38,6 +40,9 @@ INFO = {
     "served_model_name": MODEL_NAME,
     "served_model_type": "chat-completion",
 }
+TOKEN_PREFIX = "simulated-token-"
+TOKEN = re.compile(TOKEN_PREFIX + r"[\w-]+")
+DIGITS = re.compile(r"[0-9]{1,6}")
 SECRET_HEADERS = ("api-key", "authorization", "x-identity-header", "secret")
 
 
@@ -72,6 +77,7 @@ class SimulatedAzure:
     def __init__(self, key: str | None = None, token_delay: float = 0.0):
         self.key = key or f"simulated-key-{secrets.token_hex(9)}"  # 32 characters, like a real one
         self.identity_header = secrets.token_hex(16)
+        self._secrets = [form for text in (self.key, self.identity_header) for form in (text, json.dumps(text)[1:-1])]
         self.token_delay = token_delay
         self.journal: deque[dict] = deque(maxlen=REMEMBERED_REQUESTS)
         self._tokens: dict[str, tuple[str, float]] = {}  # access token -> (audience, when it ends)
@@ -154,9 +160,10 @@ class SimulatedAzure:
         resource = parse_qs(request.query).get("resource", [""])[0].rstrip("/")
         if not resource:
             raise RequestError(400, {"statusCode": 400, "message": "The query parameter resource is missing."})
-        token = f"simulated-token-{secrets.token_urlsafe(32)}"
+        token = TOKEN_PREFIX + secrets.token_urlsafe(32)
         ends = int(time.time()) + TOKEN_LIFETIME
         self._tokens[token] = (resource, ends)
+        _forget_oldest(self._tokens)
         content = {"access_token": token, "expires_on": str(ends), "resource": resource, "token_type": "Bearer"}
         return _json(200, content)
 
@@ -186,44 +193,45 @@ class SimulatedAzure:
         if answer.wants_stream:
             return _stream(answer, fault, pace)
         body = answer.body()
-        if fault.name == "filtered-answer":
-            body["choices"][0] = {**body["choices"][0], "finish_reason": "content_filter"}
-            body["choices"][0]["message"]["content"] = ""
-        return _json(200, body, delay=pace * body["usage"]["completion_tokens"])
+        delay = pace * body["usage"]["completion_tokens"]
+        changed = fault.change_body(body)
+        if isinstance(changed, dict):
+            return _json(200, changed, delay=delay)
+        return Response(200, changed, {"content-type": "application/json"}, delay=delay)
 
     # What arrived
 
     def _requests(self, request: Request, fault: Fault) -> Response:
         """The last requests, oldest first; ``?last=N`` for so many."""
-        last = parse_qs(request.query).get("last", [str(REMEMBERED_REQUESTS)])[0]
-        count = int(last) if last.isdigit() else REMEMBERED_REQUESTS
-        return _json(200, {"requests": [self._readable(entry) for entry in list(self.journal)[-count:]] if count else []})
+        last = parse_qs(request.query).get("last", [""])[0]
+        count = int(last) if DIGITS.fullmatch(last) else REMEMBERED_REQUESTS
+        entries = list(self.journal)[-count:] if count else []
+        return _json(200, {"requests": [{**entry, "body": _content(entry["body"])} for entry in entries]})
 
     def _remember(self, request: Request, status: int) -> None:
-        self.journal.append({"request": request, "status": status, "body": request.body[:LARGEST_REMEMBERED_BODY]})
-        if len(request.body) > LARGEST_REMEMBERED_BODY:
-            self.journal[-1]["request"] = Request(request.method, request.path, request.query, request.headers)
-
-    def _readable(self, entry: dict) -> dict:
-        """One remembered request without secrets."""
-        request, body = entry["request"], entry["body"]
-        try:
-            content = json.loads(body) if body else None
-        except ValueError:
-            content = body.decode("utf-8", "replace")
-        shown = {
-            "method": request.method,
-            "path": request.path,
-            "query": request.query,
-            "headers": {name: _hidden(value) if name in SECRET_HEADERS else value for name, value in request.headers.items()},
-            "body": content,
-            "status": entry["status"],
+        """Keeps a request without its secrets."""
+        body = request.body[:LARGEST_REMEMBERED_BODY]
+        headers = {
+            name: _hidden(value) if name in SECRET_HEADERS else self._without_secrets(value)
+            for name, value in request.headers.items()
         }
-        secret = [self.key, self.identity_header, *self._tokens]
-        text = json.dumps(shown)
-        for value in secret:
-            text = text.replace(value, "***")
-        return json.loads(text)
+        self.journal.append(
+            {
+                "method": request.method,
+                "path": self._without_secrets(request.path),
+                "query": self._without_secrets(request.query),
+                "headers": headers,
+                "body": self._without_secrets(body.decode("utf-8", "replace")),
+                "status": status,
+            }
+        )
+
+    def _without_secrets(self, text: str) -> str:
+        """A text with the key and all tokens blotted out."""
+        for secret in self._secrets:
+            if secret in text:
+                text = text.replace(secret, "***")
+        return TOKEN.sub("***", text) if TOKEN_PREFIX in text else text
 
     def _fault_of(self, request: Request) -> Fault:
         """The fault that a request asks for; none once it has failed ``times`` times."""
@@ -232,8 +240,9 @@ class SimulatedAzure:
         if fault.times is not None:
             attempt = (asked, request.headers.get("x-ms-client-request-id", ""))
             retries = request.headers.get("x-stainless-retry-count", "")  # the OpenAI SDK counts for itself
-            seen = int(retries) if retries.isdigit() else self._attempts[attempt]
+            seen = int(retries) if DIGITS.fullmatch(retries) else self._attempts[attempt]
             self._attempts[attempt] += 1
+            _forget_oldest(self._attempts)
             if seen >= fault.times:
                 return Fault()
         return fault
@@ -253,6 +262,19 @@ def _error_response(error: RequestError) -> Response:
     if isinstance(error.body, str):
         return Response(error.status, error.body.encode(), {"content-type": "text/plain", **error.headers})
     return _json(error.status, error.body, error.headers)
+
+
+def _content(body: str) -> object:
+    """A remembered body as JSON, or as text if it is not JSON or nested too deeply to be shown."""
+    try:
+        return json.loads(body) if body else None
+    except (ValueError, RecursionError):
+        return body
+
+
+def _forget_oldest(remembered: dict) -> None:
+    while len(remembered) > REMEMBERED_TOKENS:
+        del remembered[next(iter(remembered))]
 
 
 def _hidden(value: str) -> str:

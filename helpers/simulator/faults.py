@@ -8,6 +8,7 @@ Real endpoints ignore that header, so a lesson about errors is ordinary SDK code
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -47,9 +48,10 @@ REFUSALS: dict[str, tuple[int, dict | str, dict[str, str]]] = {
 CHANGES = {
     "wait": "says nothing for `seconds` (default 2), then answers",
     "slow": "pauses `seconds` (default 0.25) between tokens",
-    "cut": "breaks the connection after `after` pieces (default 5)",
+    "cut": "breaks the connection after `after` pieces (default 5) of a stream, or in the middle of a whole answer",
     "end": "ends the stream after `after` pieces, with no finish_reason and no [DONE]",
     "error-event": "puts an error event into the stream after `after` pieces and goes on",
+    "event-line": "the same as the container writes it, with a line `event: error`",
     "empty-choices": "begins the stream with a chunk whose `choices` is empty",
     "usage-apart": "sends usage in a last chunk of its own, with empty `choices`",
     "filtered-answer": "ends the answer after `after` pieces with finish_reason content_filter",
@@ -57,6 +59,9 @@ CHANGES = {
     "no-info": "has no /info route, as newer containers",
     "gateway": "turns an error of the container into 424, as managed online endpoints do",
 }
+STOPPED = {"error": {"code": "Internal Server Error", "message": "The model stopped.", "status": 500}}
+FINISH_REASON = re.compile(rb'"finish_reason":"\w+"')
+LONGEST_PAUSE = 600.0  # seconds
 DEFAULT_SECONDS = {"wait": 2.0, "slow": 0.25}
 
 
@@ -78,23 +83,49 @@ class Fault:
         return RequestError(status, body, {**headers, **({"Retry-After": self.retry_after} if self.retry_after else {})})
 
     def change(self, events: Iterator[bytes]) -> Iterator[bytes]:
-        """The events of a stream with this fault in it. Raises ConnectionAbortedError where the connection breaks."""
+        """The events of a stream with this fault in it: after so many pieces, or before the last event at the latest.
+
+        Raises ConnectionAbortedError where the connection breaks.
+        """
         if self.name == "empty-choices":
             yield _event({"choices": [], "prompt_filter_results": []})
+        happened = False
         for number, event in enumerate(events):
-            if number == self.after + 1:  # the first event carries the role, not a piece
+            last = b'"finish_reason":"' in event
+            if not happened and (number == self.after + 1 or last):  # the first event carries the role, not a piece
+                happened = True
                 if self.name == "cut":
                     raise ConnectionAbortedError
                 if self.name == "end":
                     return
                 if self.name == "error-event":
-                    yield _event({"error": {"code": "Internal Server Error", "message": "The model stopped.", "status": 500}})
-                if self.name == "filtered-answer":
-                    choice = {"delta": {"content": ""}, "finish_reason": "content_filter", "index": 0, "logprobs": None}
-                    yield _event({"choices": [choice], "object": "chat.completion.chunk"})
-                    yield b"data: [DONE]\n\n"
-                    return
-            yield event
+                    yield _event(STOPPED)
+                if self.name == "event-line":
+                    yield b"event: error\n" + _event(STOPPED)
+            if self.name == "filtered-answer" and happened:
+                if last:
+                    yield FINISH_REASON.sub(b'"finish_reason":"content_filter"', event)
+                elif event.startswith(b"data: [DONE]"):
+                    yield event
+            elif self.name == "no-logprobs":
+                yield event.replace(b',"logprobs":null', b"")
+            else:
+                yield event
+
+    def change_body(self, body: dict) -> dict | Iterator[bytes]:
+        """A whole answer with this fault in it."""
+        for choice in body["choices"]:
+            if self.name == "filtered-answer":
+                choice["finish_reason"] = "content_filter"
+                choice["message"]["content"] = ""
+            if self.name == "no-logprobs":
+                del choice["logprobs"]
+        return _broken(json.dumps(body).encode()) if self.name == "cut" else body
+
+
+def _broken(body: bytes) -> Iterator[bytes]:
+    yield body[: len(body) // 2]
+    raise ConnectionAbortedError
 
 
 def _event(content: dict) -> bytes:
@@ -113,19 +144,19 @@ def read_fault(header: str | None) -> Fault:
         fault = Fault(
             name,
             given.pop("retry-after", None),
-            int(given["times"]) if "times" in given else None,
+            int(given.pop("times")) if "times" in given else None,
             int(given.pop("after", 5)),
             float(given.pop("seconds", DEFAULT_SECONDS.get(name, 0.0))),
         )
-        given.pop("times", None)
-        if given:
-            raise ValueError(*given)
+        if given or not (0 <= fault.seconds <= LONGEST_PAUSE and fault.after >= 0 and (fault.times or 1) > 0):
+            raise ValueError(header)
     except ValueError:
         raise RequestError(
             400,
             {
-                "detail": f"{HEADER}: found {header!r}, expected a name and options such as '429; retry-after=1; times=2'. "
-                f"Names: {', '.join([*REFUSALS, *CHANGES])}. Options: times, retry-after, after, seconds."
+                "detail": f"{HEADER}: found {header!r}, expected a name and options such as '429; retry-after=1; times=2' "
+                f"(numbers not negative, seconds to {LONGEST_PAUSE:.0f}). Names: {', '.join([*REFUSALS, *CHANGES])}. "
+                "Options: times, retry-after, after, seconds."
             },
         ) from None
     return fault

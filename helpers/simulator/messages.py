@@ -41,12 +41,12 @@ class Message(BaseModel):
     role: Literal["system", "user", "assistant", "tool"]
     content: str | list[ContentItem] | None = None
 
-    def text(self) -> str:
+    def text(self, v1: bool) -> str:
         """The text of all parts, a line each. Raises RequestError for an image, which Phi-4 cannot see."""
         if not isinstance(self.content, list):
             return self.content or ""
         if any(item.type == "image_url" for item in self.content):
-            raise engine_error("At most 0 image(s) may be provided in one request: Phi-4 reads text only.")
+            raise engine_error("At most 0 image(s) may be provided in one request: Phi-4 reads text only.", v1)
         return "\n".join(item.text for item in self.content)
 
 
@@ -211,9 +211,14 @@ def invalid(error: ValidationError) -> RequestError:
 
 
 def _details(error: ValidationError) -> list[dict]:
+    """pydantic's own words, with what is not JSON (bytes, NaN) left out or written as text."""
     details = error.errors(include_url=False)
     for detail in details:
-        detail["loc"] = ["body", *detail["loc"]]
+        detail["loc"] = ("body", *detail["loc"])
         if "error" in detail.get("ctx", {}):
             detail["ctx"] = {"error": str(detail["ctx"]["error"])}
+        try:
+            json.dumps(detail["input"], allow_nan=False)
+        except (TypeError, ValueError, RecursionError):
+            detail["input"] = {} if isinstance(detail["input"], bytes) else str(detail["input"])
     return details

@@ -26,7 +26,7 @@ from .tokens import IM_END, IM_SEP, VOCABULARY_SIZE
 
 LONGEST_RUN = 8  # tokens of context that are looked at
 PREFERRED = 3.0  # how often the first answer of a topic counts; the others count once
-ELSEWHERE = 0.005  # what an occurrence in another topic's answers counts
+ELSEWHERE = 0.002  # what an occurrence in another topic's answers counts
 OPENNESS = 0.25  # how readily a run of tokens leaves room for what did not follow it in the text; 1 is Witten and Bell's
 FLOOR = 0.001  # share of the background that all tokens have alike, those never seen included
 
@@ -72,6 +72,10 @@ class Background:
     def probability(self, token: int) -> float:
         """p(token), whatever stands before it."""
         return self._seen.get(token, self.floor)
+
+    def unseen(self) -> Iterator[int]:
+        """The tokens that stand nowhere in the text, in the order of their ids. All have the probability ``floor``."""
+        return (token for token in range(VOCABULARY_SIZE) if token not in self._seen)
 
     def _heated(self, temperature: float) -> array:
         """Running sums of p ** (1 / temperature) over ``tokens``; the last item is the sum over all tokens."""
@@ -134,9 +138,12 @@ class Sampler:
             self._heat(distribution, sampling)
 
     def _argmax(self, distribution: Distribution) -> int:
-        token, logit = min(self._named.items(), key=lambda item: (-item[1], item[0]))
-        other = next(token for token in self._background.tokens if token not in self._named)
-        return other if distribution.logprob(other) > logit else token
+        """The token with the highest logit; of equals the one with the lowest id."""
+        background, named = self._background, self._named
+        others = (background.tokens, background.unseen())
+        candidates = [next((token for token in tokens if token not in named), None) for tokens in others]  # the best of each
+        logits = {token: distribution.logprob(token) for token in candidates if token is not None} | named
+        return min(logits, key=lambda token: (-logits[token], token))
 
     def _heat(self, distribution: Distribution, sampling: Sampling) -> None:
         temperature, background = sampling.temperature, self._background
@@ -160,7 +167,7 @@ class Sampler:
         background, power = self._background, 1 / self._temperature
         others = (
             (scale * background.probability(token) ** power, token)
-            for tokens in (background.tokens, range(VOCABULARY_SIZE))
+            for tokens in (background.tokens, background.unseen())
             for token in tokens
             if token not in self._named
         )
@@ -241,10 +248,11 @@ class LanguageModel:
         named: dict[int, float] = {}
         counts: Counter[int] = Counter()
         left = 1.0  # the probability that longer runs have not given away
+        openness = OPENNESS if len(context) > 1 else OPENNESS / 20  # how an answer begins is known well
         for length in range(max(matches, default=0), -1, -1):
             for token, count in matches.get(length, ()):
                 counts[token] += count
-            kinds = OPENNESS * sum(min(1.0, count) for count in counts.values())  # Witten and Bell's T
+            kinds = openness * sum(min(1.0, count) for count in counts.values())  # Witten and Bell's T
             total = sum(counts.values()) + kinds
             for token, count in counts.items():
                 named[token] = named.get(token, 0.0) + left * count / total

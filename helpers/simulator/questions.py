@@ -39,8 +39,9 @@ FILLERS = frozenset(
     so then now also just really me my i we us you your please hey hi hello hallo ok okay well can could would will
     should may might tell give show let want need know like about some any kindly quick quickly briefly question
     pls plz please what which have has had get got one explain describe say write make something someone s t m re ve ll d am if as
-    wonder wondering ask help exactly actually maybe""".split()
+    um uh er erm hmm wonder wondering ask help exactly actually maybe""".split()
 )
+REFUSED = re.compile(r"\b(?:not|never|don't|without)\s(?:\w+\s){0,2}$", re.IGNORECASE)  # "you are not a pirate"
 WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
 
 Messages = Sequence[tuple[str, str]]  # (role, content), oldest first
@@ -195,9 +196,12 @@ class Recogniser:
         if word in self._known_words or root in self._weight or root in FILLER_STEMS or len(word) < 4 or word[0].isdigit():
             return word
         errors = 1 if len(word) < 8 else 2
-        near = [(OSA.distance(word, known, score_cutoff=errors), known) for known in self._known_words if known[0] == word[0]]
-        distance, known = min(near, default=(errors + 1, word))
-        return known if distance <= errors else word
+        near = [
+            (distance, abs(len(known) - len(word)), known)
+            for known in self._known_words
+            if known[0] == word[0] and (distance := OSA.distance(word, known, score_cutoff=errors)) <= errors
+        ]
+        return min(near)[2] if near else word
 
 
 class Conversation:
@@ -252,24 +256,24 @@ class Conversation:
         if id:
             return id, "", None
         manner, rest = self._manner_in(text)
-        if not manner:
-            return "unknown", "", None
-        if set(map(stem, words(rest))) <= FILLER_STEMS and previous:
+        if manner and previous and self._asked.roots(rest) <= FILLER_STEMS:
             return previous, manner, None
-        return self._recognise(rest, family) or "unknown", manner, None
+        id = self._asked.by_core(text)[1]
+        if id or not manner:
+            return id or "unknown", "", None
+        return self._recognise(rest, family) or self._asked.by_core(rest)[1] or "unknown", manner, None
 
     def _recognise_text(self, text: str, family: str) -> str:
-        """The id of the question that a text asks, after one of the given family; "" if none is known."""
+        """The id of the question that a text asks in a known form, after one of the given family; "" if none."""
         alone = self._asked.by_form(text)
         followed = self._followed[family].by_form(text) if family in self._followed else (0.0, "")
-        nearest = followed if followed[0] >= alone[0] else alone
-        return nearest[1] or self._asked.by_core(text)[1]
+        return (followed if followed[0] >= alone[0] else alone)[1]
 
     def _manner_in(self, text: str) -> tuple[str, str]:
         """The manner that a text asks for, and the text without the phrase that asks; ("", text) if none."""
         for manner, phrases in self._manners.items():
             for phrase in phrases:
                 match = re.search(rf"\b{re.escape(phrase)}\b", text[:LONGEST_MESSAGE], re.IGNORECASE)
-                if match:
+                if match and not REFUSED.search(text[: match.start()]):
                     return manner, text[: match.start()] + " " + text[match.end() :]
         return "", text

@@ -38,10 +38,11 @@ ASIDE = re.compile(  # words that may stand around a sum
     r"\b(what|whats|is|are|the|result|of|how|much|calculate|compute|work|out|please|can|could|you|tell|me|equal|equals|"
     r"hey|hi|hello|s|and|does|make|do|add|sum|answer|to|value|just|solve|quick|quickly)\b|[=?.!,:']|\s"
 )
-NAME = re.compile(r"\b(?:my name is|my name's|call me|i am called)\s+([^\W\d_][\w-]*)", re.IGNORECASE)
+NAME = re.compile(r"\b(?:my name is|my name's|call me|i am called)\s+([^\W\d_][\w'-]*(?-i:(?: [A-Z][\w'-]*)*))", re.IGNORECASE)
 ASKS_NAME = re.compile(r"\b(what('?s| is| was)|do you (know|remember)|remember|tell me|say) my name\b", re.IGNORECASE)
 ASKS_BEFORE = re.compile(
-    r"\brepeat what i (just )?(said|wrote)|\bwhat (did|have) i (just |last )?(ask|asked|say|said|tell you|told you)|\bwhat was my (last|previous|first) question",
+    r"\brepeat what i (just )?(said|wrote)"
+    r"|\bwhat (did|have) i (just |last )?(ask|asked|say|said|tell you|told you)|\bwhat was my (last|previous|first) question",
     re.IGNORECASE,
 )
 REPEAT = re.compile(
@@ -106,7 +107,7 @@ def _number(text: str) -> Decimal | None:
 
 
 def _calculate(a: Decimal, sign: str, b: Decimal) -> str | None:
-    """The result in digits, rounded to 10 significant ones ("about ..." where that matters); None if too large."""
+    """The result in digits; "about ..." where they do not end within 20. None if too large."""
     if sign == "**" and (abs(a) > 1000 or b > 30 or b != b.to_integral_value()):
         return None
     with localcontext(prec=60):
@@ -121,18 +122,20 @@ def _calculate(a: Decimal, sign: str, b: Decimal) -> str | None:
             }[sign]()
         except (DivisionByZero, InvalidOperation):
             return None
+    if exact == 0:
+        return "0"
     if exact == exact.to_integral_value():
         return f"{exact.to_integral_value():f}"
-    with localcontext(prec=10):
-        rounded = +exact
-    digits = f"{rounded:f}".rstrip("0")
-    return digits if rounded == exact else f"about {digits}"
+    if len(exact.normalize().as_tuple().digits) <= 20:
+        return f"{exact.normalize():f}"
+    with localcontext(prec=max(10, exact.adjusted() + 3)):
+        return f"about {(+exact).normalize():f}"
 
 
 def names(text: str, heard: Sequence[str]) -> list[str]:
     """The user's name: remembered from what was said, or greeted when it is given."""
     if ASKS_NAME.search(text):
-        told = [match[1] for said in heard for match in NAME.finditer(said)]
+        told = [match[1] for said in (*heard, text) for match in NAME.finditer(said)]
         if told:
             return [f"Your name is {told[-1]}.", f"You told me that your name is {told[-1]}.", f"It is {told[-1]}."]
         return []

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from binascii import a2b_base64
 from functools import cache
 from pathlib import Path
@@ -24,7 +25,7 @@ VOCABULARY_SIZE = 100_352  # ids that the model has logits for: 0 ... 100,351
 CONTEXT_LENGTH = 16_384  # tokens that prompt and answer share
 
 ENDOFTEXT, IM_START, IM_END, IM_SEP = 100_257, 100_264, 100_265, 100_266
-SPECIAL_TOKENS = {
+NAMED = {
     "<|endoftext|>": ENDOFTEXT,
     "<|fim_prefix|>": 100_258,
     "<|fim_middle|>": 100_259,
@@ -34,6 +35,12 @@ SPECIAL_TOKENS = {
     "<|im_sep|>": IM_SEP,
     "<|endofprompt|>": 100_276,
 }
+FIRST_SPECIAL_TOKEN = 100_256
+RESERVED = [token for token in range(FIRST_SPECIAL_TOKEN, VOCABULARY_SIZE) if token not in NAMED.values()]
+SPECIAL_TOKENS = NAMED | {f"<|dummy_{number}|>": token for number, token in enumerate(RESERVED)}
+# Phi-4's special tokens take the white space on both sides with them (lstrip and rstrip in its configuration).
+SPECIAL = re.compile(r"\s*(<\|(?:endoftext|fim_\w+|im_\w+|endofprompt|dummy_\d+)\|>)\s*")
+ROLES = ("system", "user", "assistant")  # the template has no branch for others and leaves them out
 PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -67,15 +74,12 @@ def encode(text: str) -> list[int]:
 
 
 def token_bytes(token: int) -> bytes:
-    """The bytes that one token id stands for; b"" for ids that stand for no text.
+    """The bytes that one token id stands for.
 
     >>> token_bytes(15823)
     b' languages'
     """
-    try:
-        return encoding().decode_single_token_bytes(token)
-    except KeyError:  # reserved ids that Phi-4 never trained
-        return b""
+    return encoding().decode_single_token_bytes(token)
 
 
 def prompt_text(messages: list[tuple[str, str]], open_reply: bool = True) -> str:
@@ -86,14 +90,29 @@ def prompt_text(messages: list[tuple[str, str]], open_reply: bool = True) -> str
     >>> prompt_text([("user", "Hi")])
     '<|im_start|>user<|im_sep|>Hi<|im_end|><|im_start|>assistant<|im_sep|>'
     """
-    turns = [f"<|im_start|>{role}<|im_sep|>{content}<|im_end|>" for role, content in messages]
+    turns = [f"<|im_start|>{role}<|im_sep|>{content}<|im_end|>" for role, content in messages if role in ROLES]
     return "".join(turns) + ("<|im_start|>assistant<|im_sep|>" if open_reply else "")
 
 
+def encode_prompt(text: str) -> list[int]:
+    """Token ids of a prompt, special tokens and all: also those that a user has typed into a message.
+
+    >>> encode_prompt("<|im_start|>user<|im_sep|> Hi <|im_end|>")
+    [100264, 882, 100266, 13347, 100265]
+    """
+    tokens: list[int] = []
+    for number, part in enumerate(SPECIAL.split(text)):  # ordinary text and special tokens take turns
+        if number % 2:
+            tokens.append(SPECIAL_TOKENS.get(part, ENDOFTEXT))
+        elif part:
+            tokens += encode(part)
+    return tokens
+
+
 def count_prompt(messages: list[tuple[str, str]]) -> int:
-    """Tokens in a prompt: content plus 4 a message (start, role, separator, end) plus 3 that open the reply.
+    """Tokens in a prompt: content plus 4 per message (start, role, separator, end) plus 3 that open the reply.
 
     >>> count_prompt([("system", "You are a helpful assistant."), ("user", "How many languages are in the world?")])
     25
     """
-    return sum(len(encode(role)) + len(encode(content)) + 3 for role, content in messages) + 3
+    return len(encode_prompt(prompt_text(messages)))
