@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 ENDPOINT, CREDENTIAL = "AZURE_INFERENCE_ENDPOINT", "AZURE_INFERENCE_CREDENTIAL"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+EXAMPLE = "https://my-phi4.eastus2.inference.ml.azure.com"
+ROUTES = re.compile(r"(?:/v1)?/(?:score|info|completions|chat/completions)/?(?:\?.*)?$", re.IGNORECASE)
+PORTALS = ("ai.azure.com", "ml.azure.com", "portal.azure.com")
 
 _simulator = None  # the running simulated Azure of this process, once there is one
+_settings_file: Path | None = None  # the .env file that was read
 
 
 class ConnectionSettingsError(ValueError):
@@ -26,31 +30,44 @@ def connect() -> None:
     this process, and the variables that the real SDKs read are set to find it. Variables that are set already keep
     their value; lists (certificate bundles, NO_PROXY) keep theirs and get one more entry. A second call changes nothing.
 
-    Raises ConnectionSettingsError if the variables cannot work: only one of the two, a URL without https://, one that
-    ends in /score, a key with white space.
+    Raises ConnectionSettingsError if the variables cannot work: only one of the two, both exchanged, a URL without
+    https://, one that ends in /score, a key with white space.
     """
     global _simulator
-    if _simulator is None:
-        load_env_file()
-        if not settings_are_complete(os.environ):
+    load_env_file()
+    if _simulator is not None:
+        forget(_simulator.variables(), os.environ)
+    if not settings_are_complete(os.environ):
+        if _simulator is None:
             from helpers.simulator.server import Simulator  # not needed, so not imported, with an endpoint of one's own
 
             _simulator = Simulator()
-            add_variables(_simulator.variables(), os.environ)
+        add_variables(_simulator.variables(), os.environ)
     print(f"Answers come from: {what_answers()}")
 
 
 def load_env_file() -> None:
     """Sets the variables of the nearest ``.env`` file, here or in a folder above, that are not set yet."""
+    global _settings_file
     for folder in (Path.cwd(), *Path.cwd().parents):
         if (folder / ".env").is_file():
             from dotenv import load_dotenv
 
-            load_dotenv(folder / ".env", override=False)
+            if load_dotenv(folder / ".env", override=False):
+                _settings_file = folder / ".env"
             return
+        if (folder / ".env.txt").is_file():
+            print("Note: the file .env.txt is not read. Rename it to .env, without .txt.")
 
 
-def settings_are_complete(variables: MutableMapping[str, str]) -> bool:
+def forget(simulated: Mapping[str, str], variables: MutableMapping[str, str]) -> None:
+    """Takes back the two variables that name the simulated endpoint, unless both are still there."""
+    mine = [name for name in (ENDPOINT, CREDENTIAL) if variables.get(name) == simulated[name]]
+    if len(mine) == 1:
+        del variables[mine[0]]
+
+
+def settings_are_complete(variables: Mapping[str, str]) -> bool:
     """Whether an endpoint and a key are given. Raises ConnectionSettingsError if they are, but cannot work.
 
     >>> settings_are_complete({})
@@ -59,6 +76,10 @@ def settings_are_complete(variables: MutableMapping[str, str]) -> bool:
     endpoint, key = variables.get(ENDPOINT, ""), variables.get(CREDENTIAL, "")
     if not endpoint and not key:
         return False
+    if key.startswith(("http://", "https://")):
+        raise ConnectionSettingsError(
+            f"{CREDENTIAL} holds a URL: {ENDPOINT} and {CREDENTIAL} look exchanged. The first is the URL, the second the key."
+        )
     if not key:
         raise ConnectionSettingsError(
             f"{ENDPOINT} is set, {CREDENTIAL} is not. Set it to the endpoint's key (deployment page, 'Consume'), or to any "
@@ -66,14 +87,16 @@ def settings_are_complete(variables: MutableMapping[str, str]) -> bool:
         )
     if not endpoint:
         raise ConnectionSettingsError(
-            f"{CREDENTIAL} is set, {ENDPOINT} is not. Set it to the endpoint's URL, such as "
-            f"https://my-phi4.eastus2.inference.ml.azure.com. To use the simulated endpoint instead, remove {CREDENTIAL}."
+            f"{CREDENTIAL} is set, {ENDPOINT} is not. Set it to the endpoint's URL, such as {EXAMPLE}. "
+            f"To use the simulated endpoint instead, remove {CREDENTIAL}."
         )
     check_endpoint(endpoint)
+    if key.casefold().startswith("the key from"):
+        raise ConnectionSettingsError(f"{CREDENTIAL} still holds the example text. Put the key from the deployment's page there.")
     if any(letter.isspace() for letter in key):
         raise ConnectionSettingsError(
-            f"{CREDENTIAL} holds white space ({len(key)} characters, of which {sum(map(str.isspace, key))} blank or line end). "
-            "A key has none: copy it again without the blanks or line ends around it."
+            f"{CREDENTIAL} holds white space (blanks or line ends: {sum(map(str.isspace, key))} of {len(key)} characters). "
+            "A key has none: copy it again."
         )
     return True
 
@@ -83,15 +106,28 @@ def check_endpoint(endpoint: str) -> None:
 
     >>> check_endpoint("https://my-phi4.eastus2.inference.ml.azure.com")
     """
+    scheme, _, rest = endpoint.strip("'\" ").rpartition("://")
+    host = rest.split("/")[0].rsplit(":", 1)[0]
+    root = ROUTES.sub("", rest).rstrip("/")
+    if not host or (not scheme and "." not in host and host not in LOOPBACK):
+        raise ConnectionSettingsError(  # without showing it: it may be the key
+            f"{ENDPOINT} holds no URL ({len(endpoint)} characters without a host's name). "
+            f"Set it to the endpoint's URL, such as {EXAMPLE}."
+        )
     if any(letter.isspace() for letter in endpoint):
-        raise ConnectionSettingsError(f"{ENDPOINT} is {endpoint!r}: a URL has no white space. Remove it.")
-    scheme, _, rest = endpoint.rpartition("://")
-    root = re.split(r"/(?:score|info|completions|chat/completions)/?(?:\?|$)", rest)[0].rstrip("/")
+        raise ConnectionSettingsError(
+            f"{ENDPOINT} is {endpoint!r}: a URL has no white space. Set it to 'https://{root.strip()}'."
+        )
+    if host.casefold() in PORTALS:
+        raise ConnectionSettingsError(
+            f"{ENDPOINT} is the address of a page in the portal. Set it to the endpoint's own URL, which that page shows, "
+            f"such as {EXAMPLE}."
+        )
     if scheme not in ("http", "https") or not urlsplit(endpoint).hostname:
         raise ConnectionSettingsError(
             f"{ENDPOINT} is {endpoint!r}, which does not begin with https://. Set it to 'https://{root}'."
         )
-    if scheme == "http" and urlsplit(endpoint).hostname.endswith(".azure.com"):
+    if scheme == "http" and host.casefold().endswith(".azure.com"):
         raise ConnectionSettingsError(
             f"{ENDPOINT} is {endpoint!r}: over http anyone could read your key. Set it to 'https://{root}'."
         )
@@ -101,7 +137,7 @@ def check_endpoint(endpoint: str) -> None:
         )
 
 
-def add_variables(found: dict[str, str], variables: MutableMapping[str, str]) -> None:
+def add_variables(found: Mapping[str, str], variables: MutableMapping[str, str]) -> None:
     """Sets variables that have no value yet; certificate bundles, which hold what was in force, are replaced."""
     for name, value in found.items():
         if name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE") or not variables.get(name):
@@ -114,11 +150,12 @@ def add_variables(found: dict[str, str], variables: MutableMapping[str, str]) ->
 def what_answers() -> str:
     """A few words on what the variables name."""
     endpoint = os.environ.get(ENDPOINT, "")
+    source = f"{_settings_file.name} says" if _settings_file else f"{ENDPOINT} says"
     if _simulator is not None and endpoint == _simulator.url:
         return "a simulated Azure on this computer (a tiny language model; no account, no network, no cost)."
     if is_on_this_computer(endpoint):
-        return f"{endpoint} on this computer, as {ENDPOINT} says."
-    return f"your own endpoint {endpoint}, which costs money while it is deployed."
+        return f"{endpoint} on this computer, as {source}."
+    return f"your own endpoint {endpoint}, as {source}. It costs money while it is deployed."
 
 
 def is_on_this_computer(endpoint: str) -> bool:

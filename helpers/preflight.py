@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from helpers.connect import CREDENTIAL, ENDPOINT, what_answers
+from helpers.connect import CREDENTIAL, ENDPOINT, ConnectionSettingsError, settings_are_complete, what_answers
 
 KIT = "phi4-notebooks"
 LOCK = Path(__file__).parent.parent / "uv.lock"
@@ -35,7 +35,9 @@ def preflight() -> None:
     Against a real endpoint it asks for one answer of a few tokens.
     """
     outcomes = []
-    for check in (python, packages, endpoint, key, info, completion, widgets):
+    for check in (python, packages, settings, info, completion, widgets):
+        if check in (info, completion) and any(outcome.name == "settings" and outcome.state == "STOP" for outcome in outcomes):
+            continue  # nothing to ask
         try:
             outcome = check()
         except Exception as error:  # whatever goes wrong is the finding
@@ -76,19 +78,14 @@ def packages() -> Check:
     return Check("packages", "ok", f"as in uv.lock; azure-ai-inference {version('azure-ai-inference')}")
 
 
-def endpoint() -> Check:
-    """Which endpoint the variables name."""
-    if not os.environ.get(ENDPOINT):
-        return Check("endpoint", "STOP", f"{ENDPOINT} is not set", "run connect() first.")
-    return Check("endpoint", "ok", what_answers())
-
-
-def key() -> Check:
-    """Whether there is a key. It is not shown."""
-    value = os.environ.get(CREDENTIAL, "")
-    if not value:
-        return Check("key", "STOP", "missing", f"set {CREDENTIAL}, or remove {ENDPOINT} to use the simulated endpoint.")
-    return Check("key", "ok", f"present, {len(value)} characters, not shown")
+def settings() -> Check:
+    """Which endpoint the variables name, and whether there is a key. The key is not shown."""
+    try:
+        if not settings_are_complete(os.environ):
+            return Check("settings", "STOP", f"{ENDPOINT} is not set", "run the cell with connect() first.")
+    except ConnectionSettingsError as error:
+        return Check("settings", "STOP", "the variables cannot work", str(error))
+    return Check("settings", "ok", f"{what_answers()}\n{'':18}key of {len(os.environ[CREDENTIAL])} characters, not shown")
 
 
 def info() -> Check:

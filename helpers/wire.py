@@ -15,10 +15,12 @@ QUIET_HEADERS = ("accept-encoding", "connection", "host", "user-agent", "x-ms-cl
 def requests_received(last: int = 1) -> list[dict]:
     """The last requests, oldest first: each a dict with method, path, query, headers, body and status.
 
-    Secret headers hold "***". Raises RuntimeError for an endpoint that is not the simulated one: a real endpoint
-    does not tell what it received.
+    Secret headers hold "***". Raises RuntimeError if there is no endpoint yet, or if it is not the simulated one: a
+    real endpoint does not tell what it received.
     """
-    endpoint = os.environ[ENDPOINT]
+    endpoint = os.environ.get(ENDPOINT)
+    if not endpoint:
+        raise RuntimeError("There is no endpoint yet. Run the cell with connect() first.")
     if not is_on_this_computer(endpoint):
         raise RuntimeError(
             "Only the simulated endpoint remembers what it received. On your own endpoint, look at the request before it "
@@ -32,7 +34,11 @@ def requests_received(last: int = 1) -> list[dict]:
 
 def show_last_request(headers: bool = True, body: bool = True) -> None:
     """Prints the last request: its line, the headers that matter, its body; the last two only if wanted."""
-    request = requests_received()[0]
+    received = requests_received()
+    if not received:
+        print("The endpoint has received nothing yet. Run a cell that asks it something first.")
+        return
+    request = received[0]
     print(f"{request['method']} {request['path']}" + (f"?{request['query']}" if request["query"] else ""))
     for name, value in sorted(request["headers"].items()) if headers else ():
         if name not in QUIET_HEADERS:

@@ -80,13 +80,31 @@ def test_a_second_call_changes_nothing(tmp_path):
     assert lines[2] == "True"
 
 
+@pytest.mark.parametrize("gone", [["ENDPOINT"], ["CREDENTIAL"], ["ENDPOINT", "CREDENTIAL"]], ids="-".join)
+def test_when_its_variables_are_removed_the_simulation_is_back_with_the_next_call(gone, tmp_path):
+    code = "import os\nfrom helpers import connect\nconnect()\nfirst = os.environ['AZURE_INFERENCE_ENDPOINT']\n"
+    code += f"for name in {gone}: del os.environ['AZURE_INFERENCE_' + name]\n"
+    code += f"connect()\n{ASK}\nprint(ask(), first == os.environ['AZURE_INFERENCE_ENDPOINT'])"
+    assert python(code, tmp_path).stdout.splitlines()[-1] == "The capital of France is Paris. True"
+
+
+def test_one_can_change_to_an_endpoint_of_ones_own_without_a_restart(tmp_path):
+    code = f"import os\nfrom helpers import connect\nconnect()\nos.environ.update({ENDPOINT})\nconnect()"
+    assert "your own endpoint" in python(code, tmp_path).stdout.splitlines()[1]
+
+
 def test_a_dotenv_file_in_a_folder_above_is_read_but_the_environment_wins(tmp_path):
     (tmp_path / ".env").write_text("AZURE_INFERENCE_ENDPOINT=https://from-file.example\nAZURE_INFERENCE_CREDENTIAL=file-key\n")
     below = tmp_path / "notebooks"
     below.mkdir()
     code = "from helpers import connect; connect()"
-    assert "https://from-file.example" in python(code, below, PYTHON_DOTENV_DISABLED="").stdout
+    assert "https://from-file.example, as .env says" in python(code, below, PYTHON_DOTENV_DISABLED="").stdout
     assert ENDPOINT["AZURE_INFERENCE_ENDPOINT"] in python(code, below, PYTHON_DOTENV_DISABLED="", **ENDPOINT).stdout
+
+
+def test_a_dotenv_file_with_a_second_ending_is_pointed_out(tmp_path):
+    (tmp_path / ".env.txt").write_text("AZURE_INFERENCE_ENDPOINT=https://from-file.example\n")
+    assert "Rename it to .env" in python("from helpers import connect; connect()", tmp_path).stdout
 
 
 def test_a_separate_simulator_is_named_as_what_it_is(tmp_path, simulator):
@@ -103,10 +121,14 @@ def test_a_separate_simulator_is_named_as_what_it_is(tmp_path, simulator):
         ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "my-phi4.example"}, "Set it to 'https://my-phi4.example'"),
         ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "my-phi4.example/score"}, "Set it to 'https://my-phi4.example'"),
         ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "https://my-phi4.example/score"}, "Set it to 'https://my-phi4.example'"),
-        (
-            {**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "https://a.example/v1/chat/completions?x=1"},
-            "Set it to 'https://a.example/v1'",
-        ),
+        ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "https://a.example/v1/chat/completions?x=1"}, "to 'https://a.example'"),
+        ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "https://a.example/Score"}, "to 'https://a.example'"),
+        ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "'https://a.example'"}, "to 'https://a.example'"),
+        ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "https://ai.azure.com/build/deployments"}, "a page in the portal"),
+        ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "https://"}, "holds no URL"),
+        ({"AZURE_INFERENCE_ENDPOINT": "secretword0123456", "AZURE_INFERENCE_CREDENTIAL": "https://a.example"}, "look exchanged"),
+        ({"AZURE_INFERENCE_ENDPOINT": "secretword0123456", "AZURE_INFERENCE_CREDENTIAL": "secret-word"}, "holds no URL"),
+        ({**ENDPOINT, "AZURE_INFERENCE_CREDENTIAL": "the key from the deployment's page"}, "example text"),
         ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "http://a.azure.com"}, "Set it to 'https://a.azure.com'"),
         ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "https://a.example\n"}, "white space"),
         ({**ENDPOINT, "AZURE_INFERENCE_CREDENTIAL": "secret-word "}, "white space"),
@@ -121,7 +143,8 @@ def test_settings_that_cannot_work_name_the_mend_and_never_the_key(variables, sa
 
 
 @pytest.mark.parametrize(
-    "url", ["https://a.example", "https://a.example/", "http://localhost:11434/v1", "https://a.example/scores"]
+    "url",
+    ["https://a.example/", "http://localhost:11434/v1", "https://[::1]:80", "http://gpu-server:8000", "https://a.example/scores"],
 )
 def test_roots_of_endpoints_are_accepted(url):
     check_endpoint(url)
@@ -195,12 +218,15 @@ class Kernel:
         os.environ["PYTHONPATH"] = str(ROOT)
         self.manager, self.client = start_new_kernel(kernel_name="python3", cwd=str(folder))
 
-    def run(self, code: str) -> str:
+    def run(self, code: str, interrupt_after: str | None = None) -> str:
+        """What a cell prints, or the name of its error; the stop button is pressed once it has said something."""
         said = []
 
         def hear(message: dict) -> None:
             if message["msg_type"] in ("stream", "error"):
                 said.append(message["content"].get("text") or message["content"]["ename"])
+                if interrupt_after and interrupt_after in said[-1]:
+                    self.manager.interrupt_kernel()
 
         self.client.execute_interactive(code, output_hook=hear, timeout=60, allow_stdin=False, stop_on_error=False)
         return "".join(said)
@@ -231,8 +257,7 @@ def test_an_interrupted_cell_leaves_the_endpoint_answering(tmp_path):
     try:
         kernel.run(f"from helpers import connect\nconnect()\n{ASK}")
         said = kernel.run(
-            "import _thread, threading\nthreading.Timer(0.3, _thread.interrupt_main).start()\n"
-            "ask(headers={'x-simulated-fault': 'wait; seconds=5'})"
+            "print('asking', flush=True); ask(headers={'x-simulated-fault': 'wait; seconds=20'})", interrupt_after="asking"
         )
         assert "KeyboardInterrupt" in said
         assert kernel.run("print(ask())") == "The capital of France is Paris.\n"
