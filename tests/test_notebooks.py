@@ -73,6 +73,10 @@ def test_there_are_notebooks():
     assert [path.stem[:2] for path in NOTEBOOKS] == ["00", "02", "04"]
 
 
+def test_there_are_solutions():
+    assert WITH_SOLUTIONS
+
+
 def test_each_notebook_is_saved_whole_and_clean(path):
     assert problems(path.name, read(path)) == []
 
@@ -136,6 +140,20 @@ def test_the_readme_lists_every_lesson_with_its_minutes():
     for path in NOTEBOOKS:
         minutes = re.search(r"\| (\d+) minutes \|", read(path).cells[0].source)[1]
         assert re.search(rf"\(notebooks/{path.name}\) \| {minutes} \|", readme), path.name
+
+
+SOLUTION = re.compile(r"<summary>Solution</summary>\n\n```python\n(.*?)```", re.DOTALL)
+WITH_SOLUTIONS = [path for path in NOTEBOOKS if any(SOLUTION.search(cell.source) for cell in read(path).cells)]
+
+
+@pytest.mark.parametrize("path", WITH_SOLUTIONS, ids=lambda path: path.stem)
+def test_folded_solutions_run_and_their_asserts_hold(path):
+    """In the lesson's own kernel, after its cells. run_notebook raises where a cell fails."""
+    notebook = read(path)
+    solutions = SOLUTION.findall("\n".join(cell.source for cell in notebook.cells))
+    assert all("assert " in solution for solution in solutions)
+    notebook.cells += [nbformat.v4.new_code_cell(solution) for solution in solutions]
+    run_notebook(notebook, path.parent)
 
 
 def test_run_all_twice_in_one_kernel_gives_the_same_outputs():
