@@ -35,8 +35,10 @@ def preflight() -> None:
     Against a real endpoint it asks for one answer of a few tokens.
     """
     outcomes = []
-    for check in (python, packages, settings, info, completion, widgets):
-        if check in (info, completion) and any(outcome.name == "settings" and outcome.state == "STOP" for outcome in outcomes):
+    for check in (python, packages, endpoint, key, info, completion, widgets):
+        if check in (info, completion) and any(
+            outcome.state == "STOP" for outcome in outcomes if outcome.name in ("endpoint", "key")
+        ):
             continue  # nothing to ask
         try:
             outcome = check()
@@ -78,14 +80,22 @@ def packages() -> Check:
     return Check("packages", "ok", f"as in uv.lock; azure-ai-inference {version('azure-ai-inference')}")
 
 
-def settings() -> Check:
-    """Which endpoint the variables name, and whether there is a key. The key is not shown."""
+def endpoint() -> Check:
+    """Which endpoint the variables name, or why they cannot work."""
     try:
         if not settings_are_complete(os.environ):
-            return Check("settings", "STOP", f"{ENDPOINT} is not set", "run the cell with connect() first.")
+            return Check("endpoint", "STOP", f"{ENDPOINT} is not set", "run the cell with connect() first.")
     except ConnectionSettingsError as error:
-        return Check("settings", "STOP", "the variables cannot work", str(error))
-    return Check("settings", "ok", f"{what_answers()}\n{'':18}key of {len(os.environ[CREDENTIAL])} characters, not shown")
+        return Check("endpoint", "STOP", "the variables cannot work", str(error))
+    return Check("endpoint", "ok", what_answers())
+
+
+def key() -> Check:
+    """Whether there is a key. It is not shown."""
+    length = len(os.environ.get(CREDENTIAL, ""))
+    if not length:
+        return Check("key", "STOP", "missing", f"set {CREDENTIAL}.")
+    return Check("key", "ok", f"present, {length} characters, not shown")
 
 
 def info() -> Check:
