@@ -1,0 +1,68 @@
+"""Plots that can be read in black and white and without seeing them: each comes with one line of text.
+
+matplotlib does the drawing. Series differ by hatch, marker and line style, never by colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+from IPython.display import display
+from matplotlib.figure import Figure
+
+HATCHES = ("", "///", "...", "xxx", "---")
+GREYS = ("#4c72b0", "#dde3ee", "#9aa9c7", "#ffffff", "#c7cfe0")
+MARKERS = ("o", "s", "^", "D", "v")
+STYLES = ("-", "--", ":", "-.", (0, (1, 5)))
+SIZE = (7.5, 3.2)  # inches
+
+
+def show(figure: Figure, summary: str) -> None:
+    """Shows a figure, with one line of text that says what is to be seen in it; the line is the picture's alt text too."""
+    print(summary)
+    figure.tight_layout()
+    display(figure, metadata={"image/png": {"alt": summary}})
+    plt.close(figure)
+
+
+def bars(series: Mapping[str, Mapping[str, float]], title: str, xlabel: str, ylabel: str) -> Figure:
+    """Bars side by side: for each series a bar at each label. Labels that a series lacks have the value 0.
+
+    >>> figure = bars({"seen": {"a": 1, "b": 3}, "expected": {"a": 2, "b": 2}}, "Draws", "token", "times")
+    >>> [patch.get_height() for patch in figure.axes[0].patches]
+    [1, 3, 2, 2]
+    """
+    figure, axes = plt.subplots(figsize=SIZE)
+    labels = list(dict.fromkeys(label for values in series.values() for label in values))
+    width = 0.8 / len(series)
+    for number, (name, values) in enumerate(series.items()):
+        places = [place + width * (number - (len(series) - 1) / 2) for place in range(len(labels))]
+        heights = [values.get(label, 0) for label in labels]
+        axes.bar(places, heights, width, label=name, color=GREYS[number], hatch=HATCHES[number], edgecolor="black", linewidth=0.6)
+    axes.set_xticks(range(len(labels)), labels)
+    if max(map(len, labels), default=0) * len(labels) > 80:
+        axes.tick_params(axis="x", labelrotation=30)
+    return _finish(figure, title, xlabel, ylabel, legend=len(series) > 1)
+
+
+def lines(series: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: str, xlabel: str, ylabel: str) -> Figure:
+    """Lines with markers: for each series its x and y values.
+
+    >>> figure = lines({"first": ([0, 1], [2, 3])}, "Tokens", "seconds", "tokens")
+    >>> figure.axes[0].lines[0].get_ydata().tolist()
+    [2, 3]
+    """
+    figure, axes = plt.subplots(figsize=SIZE)
+    for number, (name, (x, y)) in enumerate(series.items()):
+        axes.plot(x, y, label=name, color="black", linestyle=STYLES[number], marker=MARKERS[number], markersize=4, linewidth=1.2)
+    return _finish(figure, title, xlabel, ylabel, legend=len(series) > 1)
+
+
+def _finish(figure: Figure, title: str, xlabel: str, ylabel: str, legend: bool) -> Figure:
+    (axes,) = figure.axes
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    axes.spines[["top", "right"]].set_visible(False)
+    if legend:
+        axes.legend(frameon=False)
+    return figure
