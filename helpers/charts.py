@@ -30,8 +30,8 @@ def bars(series: Mapping[str, Mapping[str, float]], title: str, xlabel: str, yla
     """Bars side by side: for each series a bar at each label. Labels that a series lacks have the value 0.
 
     >>> figure = bars({"seen": {"a": 1, "b": 3}, "expected": {"a": 2, "b": 2}}, "Draws", "token", "times")
-    >>> [patch.get_height() for patch in figure.axes[0].patches]
-    [1, 3, 2, 2]
+    >>> [float(patch.get_height()) for patch in figure.axes[0].patches]
+    [1.0, 3.0, 2.0, 2.0]
     """
     figure, axes = plt.subplots(figsize=SIZE)
     labels = list(dict.fromkeys(label for values in series.values() for label in values))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import certifi
@@ -16,7 +16,7 @@ BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 class Certificates:
     """One authority and one server certificate. trustme marks basicConstraints critical, as Python 3.13 demands."""
 
-    def __init__(self, names: Sequence[str] = NAMES):
+    def __init__(self, names: Iterable[str] = NAMES):
         authority = trustme.CA(organization_name="Phi-4 notebooks kit, simulated Azure")
         self.authority_pem: bytes = authority.cert_pem.bytes()
         self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -20,6 +20,7 @@ from .endpoint import LARGEST_BODY, Request, Response, SimulatedAzure
 from .scratch import scratch_folder
 
 EVENTS_AT_ONCE = 32  # of an unpaced stream, before other requests get their turn
+EVERYWHERE = ("", "0.0.0.0", "::")  # addresses that mean all of this computer's
 THREAD_NAME = "simulated-azure"
 SERVER_HEADER = ("server", f"simulated-azure/{__version__}")
 
@@ -37,11 +38,11 @@ class Simulator:
         self.azure = SimulatedAzure(key, token_delay)
         self.errors: list[str] = []  # tracebacks of defects in the simulator itself; nothing is ever printed
         self._sockets = [_listen(host, port), _listen(host, https_port)]
-        shown = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host
-        shown = f"[{shown}]" if ":" in shown else shown
-        http_port, tls_port = (listening.getsockname()[1] for listening in self._sockets)
-        self.http_url, self.url = f"http://{shown}:{http_port}", f"https://{shown}:{tls_port}"
-        certificates = Certificates(tuple(dict.fromkeys((*NAMES, host if host not in ("", "0.0.0.0", "::") else "localhost"))))
+        name = "127.0.0.1" if host in EVERYWHERE else host
+        http_port, https_port = (listening.getsockname()[1] for listening in self._sockets)
+        shown = f"[{name}]" if ":" in name else name
+        self.http_url, self.url = f"http://{shown}:{http_port}", f"https://{shown}:{https_port}"
+        certificates = Certificates(dict.fromkeys((*NAMES, name)))
         self._certificate_files = _write_certificates(certificates.authority_pem)
         self._servers = [
             uvicorn.Server(_config(self._app)),
