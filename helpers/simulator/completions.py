@@ -101,6 +101,12 @@ def token_text(token: int) -> str | None:
         return None
 
 
+@lru_cache(maxsize=16384)
+def quoted(text: str) -> bytes:
+    """A text as JSON writes it. Pieces are nearly always single tokens, so most come from the cache."""
+    return json.dumps(text).encode()
+
+
 def _logprob_item(token: int, logprob: float) -> dict:
     raw = token_bytes(token)
     return {"token": raw.decode("utf-8", "replace"), "logprob": logprob, "bytes": [*raw]}
@@ -161,7 +167,7 @@ class Answer:
                 elif piece[1]:
                     yield self._event([_choice(index, {"content": piece[0]}, logprobs=piece[1])])
                 else:  # the constant part of the event was encoded once
-                    yield head + json.dumps(piece[0]).encode() + tails[index]
+                    yield head + quoted(piece[0]) + tails[index]
         if self.wants_usage and self.usage_apart:
             yield self._event([], usage=self.usage())
         yield DONE

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -211,10 +211,13 @@ class LanguageModel:
             for answer in topic.answers:
                 self._text.extend(answer)
                 self._owner.extend([number] * len(answer))
-        self._after: dict[tuple[int, int], array] = {}  # two tokens -> the places that follow them
-        for place in range(2, len(self._text)):
-            if self._text[place] != IM_SEP and self._text[place - 1] != IM_SEP:
-                self._after.setdefault((self._text[place - 2], self._text[place - 1]), array("i")).append(place)
+        pairs = (  # (two tokens as one number, the place after them)
+            (_pair(self._text[place - 2], self._text[place - 1]), place)
+            for place in range(2, len(self._text))
+            if self._text[place] != IM_SEP and self._text[place - 1] != IM_SEP
+        )
+        ordered = sorted(pairs)
+        self._pairs, self._after = array("q", [pair for pair, _ in ordered]), array("i", [place for _, place in ordered])
         self.background = Background(Counter(token for token in self._text if token != IM_SEP))
         self.distribution = lru_cache(maxsize=512)(self._distribution)
         self._sampler = lru_cache(maxsize=8192)(self._make_sampler)
@@ -273,9 +276,15 @@ class LanguageModel:
     def _elsewhere(self, topic: Topic, context: tuple[int, ...]) -> Iterator[tuple[int, int, float]]:
         """The same for runs of two tokens and more in all other answers."""
         text, own = self._text, self._number.get(topic)
-        for place in self._after.get(context[-2:], ()):
+        pair = _pair(*context[-2:]) if len(context) > 1 else -1
+        for place in self._after[bisect_left(self._pairs, pair) : bisect_right(self._pairs, pair)]:
             if self._owner[place] != own:
                 length = 2
                 while length < len(context) and text[place - 1 - length] == context[-1 - length]:
                     length += 1
                 yield length, text[place], ELSEWHERE
+
+
+def _pair(first: int, second: int) -> int:
+    """Two tokens as one number."""
+    return first * VOCABULARY_SIZE + second

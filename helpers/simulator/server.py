@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -96,6 +97,7 @@ class Simulator:
         self._started.set()
         await asyncio.sleep(0.01)  # lets the thread that started us go on before the model is loaded
         _ = self.azure.assistant
+        gc.freeze()  # the model stays: looking through it for garbage would make all streams pause
         await asyncio.gather(*running)
 
     async def _app(self, scope: dict, receive: Any, send: Any) -> None:
@@ -179,10 +181,11 @@ async def _send(response: Response, receive: Any, send: Any) -> None:
     gone = asyncio.ensure_future(receive())  # completes when the client goes away
     try:
         clock = asyncio.get_running_loop().time
-        start = clock()
+        due = clock()
         for number, event in enumerate(response.body):
-            if response.pace:
-                await asyncio.sleep(start + number * response.pace - clock())
+            if number and response.pace:
+                due = max(due + response.pace, clock() + response.pace / 2)  # what is late catches up, but in no burst
+                await asyncio.sleep(due - clock())
             elif number % EVENTS_AT_ONCE == 0:
                 await asyncio.sleep(0)
             if gone.done():
