@@ -17,6 +17,7 @@ import nbformat
 from jupyter_client.manager import start_new_kernel
 
 RULES = Path(__file__).with_name("sanitize.cfg")
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # a random id; without the widget's state it shows an error
 WIDGET_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -35,7 +36,9 @@ def run_cell(client, source: str, timeout: float) -> tuple[list, dict]:
                     output.text += message["content"]["text"]
                     return
         if message["msg_type"] in ("stream", "display_data", "execute_result", "error"):
-            outputs.append(nbformat.v4.output_from_msg(message))
+            output = nbformat.v4.output_from_msg(message)
+            output.get("data", {}).pop(WIDGET_VIEW, None)
+            outputs.append(output)
 
     reply = client.execute_interactive(source, output_hook=hear, timeout=timeout, allow_stdin=False, stop_on_error=False)
     return outputs, reply["content"]

@@ -57,7 +57,10 @@ def problems(name: str, notebook: nbformat.NotebookNode) -> list[str]:
             and max(map(len, cell.source.splitlines()), default=0) > LONGEST_LINE,
         }
         found += [f"cell {cell.id} {text}" for text, is_so in checks.items() if is_so]
-    text = nbformat.writes(notebook)
+    without_pictures = copy.deepcopy(notebook)  # whose data look like keys at times
+    for output in [output for cell in code_cells(without_pictures) for output in cell.outputs if "data" in output]:
+        output.data.pop("image/png", None)
+    text = nbformat.writes(without_pictures)
     for pattern, what in ((SECRETS, "a key or token"), (MACHINE_PATH, "a path of a machine")):
         if match := pattern.search(text):
             found.append(f"holds {what}: {match[0][:12]}...")
@@ -70,7 +73,7 @@ def path(request) -> Path:
 
 
 def test_there_are_notebooks():
-    assert [path.stem[:2] for path in NOTEBOOKS] == ["00", "02", "04"]
+    assert [path.stem[:2] for path in NOTEBOOKS] == ["00", "02", "03", "04", "05", "06", "07"]
 
 
 def test_there_are_solutions():
