@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
+import nbformat
 import pytest
+from nbval.plugin import IPyNbCell
 
-ROOT = Path(__file__).parent
+SOLUTION = re.compile(r"<summary>Solution</summary>\n\n```python\n(.*?)```", re.DOTALL)
 FOREIGN = ("AZURE_", "IDENTITY_", "MSI_", "OPENAI_")
 
 
@@ -18,6 +21,22 @@ def pytest_configure() -> None:
         del os.environ[name]
     os.environ["PYTHON_DOTENV_DISABLED"] = "1"  # python-dotenv's own switch: no .env file is read
     os.environ["JUPYTER_PLATFORM_DIRS"] = "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Lets the folded solutions of a lesson run in its kernel, after its cells; nbval fails a cell that raises."""
+    collected, items[:] = list(items), []
+    for item, following in zip(collected, [*collected[1:], None], strict=True):
+        items.append(item)
+        if isinstance(item, IPyNbCell) and (following is None or following.parent is not item.parent):
+            text = "\n".join(cell.source for cell in item.parent.nb.cells if cell.cell_type == "markdown")
+            for number, solution in enumerate(SOLUTION.findall(text)):
+                cell = nbformat.v4.new_code_cell(solution)
+                items.append(
+                    IPyNbCell.from_parent(
+                        item.parent, name=f"Solution {number}", cell_num=number, cell=cell, options=defaultdict(bool)
+                    )
+                )
 
 
 @pytest.fixture(scope="session")
