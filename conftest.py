@@ -20,6 +20,7 @@ def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith(FOREIGN)]:
         del os.environ[name]
     os.environ["PYTHON_DOTENV_DISABLED"] = "1"  # python-dotenv's own switch: no .env file is read
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1,::1"
     os.environ["JUPYTER_PLATFORM_DIRS"] = "1"
 
 

@@ -12,7 +12,7 @@ from IPython.display import display
 from matplotlib.figure import Figure
 
 HATCHES = ("", "///", "...", "xxx", "---")
-GREYS = ("#4c72b0", "#dde3ee", "#9aa9c7", "#ffffff", "#c7cfe0")
+FILLS = ("#4c72b0", "#dde3ee", "#9aa9c7", "#ffffff", "#c7cfe0")
 MARKERS = ("o", "s", "^", "D", "v")
 STYLES = ("-", "--", ":", "-.", (0, (1, 5)))
 SIZE = (7.5, 3.2)  # inches
@@ -39,7 +39,16 @@ def bars(series: Mapping[str, Mapping[str, float]], title: str, xlabel: str, yla
     for number, (name, values) in enumerate(series.items()):
         places = [place + width * (number - (len(series) - 1) / 2) for place in range(len(labels))]
         heights = [values.get(label, 0) for label in labels]
-        axes.bar(places, heights, width, label=name, color=GREYS[number], hatch=HATCHES[number], edgecolor="black", linewidth=0.6)
+        axes.bar(
+            places,
+            heights,
+            width,
+            label=name,
+            color=FILLS[number % len(FILLS)],
+            hatch=HATCHES[number % len(HATCHES)],
+            edgecolor="black",
+            linewidth=0.6,
+        )
     axes.set_xticks(range(len(labels)), labels)
     if max(map(len, labels), default=0) * len(labels) > 80:
         axes.tick_params(axis="x", labelrotation=30)
@@ -55,7 +64,16 @@ def lines(series: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: 
     """
     figure, axes = plt.subplots(figsize=SIZE)
     for number, (name, (x, y)) in enumerate(series.items()):
-        axes.plot(x, y, label=name, color="black", linestyle=STYLES[number], marker=MARKERS[number], markersize=4, linewidth=1.2)
+        axes.plot(
+            x,
+            y,
+            label=name,
+            color="black",
+            linestyle=STYLES[number % len(STYLES)],
+            marker=MARKERS[number % len(MARKERS)],
+            markersize=4,
+            linewidth=1.2,
+        )
     return _finish(figure, title, xlabel, ylabel, legend=len(series) > 1)
 
 

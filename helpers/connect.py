@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ EXAMPLE = "https://my-phi4.eastus2.inference.ml.azure.com"
 ROUTES = re.compile(r"(?:/v1)?/(?:score|info|completions|chat/completions)/?(?:\?.*)?$", re.IGNORECASE)
 PORTALS = ("ai.azure.com", "ml.azure.com", "portal.azure.com")
 
+_one_at_a_time = threading.Lock()
 _simulator = None  # the running simulated Azure of this process, once there is one
 _settings_file: Path | None = None  # the .env file that was read
 
@@ -33,6 +35,12 @@ def connect() -> None:
     Raises ConnectionSettingsError if the variables cannot work: only one of the two, both exchanged, a URL without
     https://, one that ends in /score, a key with white space.
     """
+    with _one_at_a_time:
+        _connect()
+    print(f"Answers come from: {what_answers()}")
+
+
+def _connect() -> None:
     global _simulator
     load_env_file()
     if _simulator is not None:
@@ -43,7 +51,10 @@ def connect() -> None:
 
             _simulator = Simulator()
         add_variables(_simulator.variables(), os.environ)
-    print(f"Answers come from: {what_answers()}")
+    elif _simulator is not None and os.environ[ENDPOINT] not in (_simulator.url, _simulator.http_url):
+        for name, value in _simulator.variables().items():  # or Entra ID would go on giving out simulated tokens
+            if name.startswith("IDENTITY_") and os.environ.get(name) == value:
+                del os.environ[name]
 
 
 def load_env_file() -> None:
@@ -53,7 +64,14 @@ def load_env_file() -> None:
         if (folder / ".env").is_file():
             from dotenv import load_dotenv
 
-            if load_dotenv(folder / ".env", override=False):
+            had_endpoint = bool(os.environ.get(ENDPOINT))
+            try:
+                load_dotenv(folder / ".env", override=False)
+            except UnicodeDecodeError:
+                raise ConnectionSettingsError(
+                    f"{folder / '.env'} is not UTF-8 text. Save it again with the encoding UTF-8."
+                ) from None
+            if os.environ.get(ENDPOINT) and not had_endpoint:
                 _settings_file = folder / ".env"
             return
         if (folder / ".env.txt").is_file():
@@ -107,6 +125,10 @@ def check_endpoint(endpoint: str) -> None:
     >>> check_endpoint("https://my-phi4.eastus2.inference.ml.azure.com")
     """
     scheme, _, rest = endpoint.strip("'\" ").rpartition("://")
+    try:
+        urlsplit(endpoint)
+    except ValueError:  # half of an IPv6 address, say
+        rest = ""
     host = rest.split("/")[0].rsplit(":", 1)[0]
     root = ROUTES.sub("", rest).rstrip("/")
     if not host or (not scheme and "." not in host and host not in LOOPBACK):
@@ -139,7 +161,10 @@ def check_endpoint(endpoint: str) -> None:
 
 def add_variables(found: Mapping[str, str], variables: MutableMapping[str, str]) -> None:
     """Sets variables that have no value yet; certificate bundles, which hold what was in force, are replaced."""
+    own_identity = [name for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER") if variables.get(name)]
     for name, value in found.items():
+        if own_identity and name.startswith("IDENTITY_"):
+            continue  # the two belong together
         if name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE") or not variables.get(name):
             variables[name] = value
     for name in ("NO_PROXY", "no_proxy"):
@@ -150,7 +175,7 @@ def add_variables(found: Mapping[str, str], variables: MutableMapping[str, str])
 def what_answers() -> str:
     """A few words on what the variables name."""
     endpoint = os.environ.get(ENDPOINT, "")
-    source = f"{_settings_file.name} says" if _settings_file else f"{ENDPOINT} says"
+    source = f"{_settings_file} says" if _settings_file else f"{ENDPOINT} says"
     if _simulator is not None and endpoint == _simulator.url:
         return "a simulated Azure on this computer (a tiny language model; no account, no network, no cost)."
     if is_on_this_computer(endpoint):

@@ -13,7 +13,6 @@ from helpers.connect import CREDENTIAL, ENDPOINT, ConnectionSettingsError, setti
 
 KIT = "phi4-notebooks"
 LOCK = Path(__file__).parent.parent / "uv.lock"
-MINIMUM_PYTHON = (3, 11)
 
 
 @dataclass(frozen=True)
@@ -52,11 +51,8 @@ def preflight() -> None:
 
 
 def python() -> Check:
-    """The running Python against the oldest one that the kit supports."""
-    found = ".".join(map(str, sys.version_info[:3]))
-    needed = ".".join(map(str, MINIMUM_PYTHON))
-    mend = f"install Python {needed} or newer, then run the README's first command again."
-    return Check("Python", "ok" if sys.version_info >= MINIMUM_PYTHON else "STOP", f"{found} (needs {needed} or newer)", mend)
+    """The running Python. (One older than the kit supports does not come as far as this.)"""
+    return Check("Python", "ok", f"{'.'.join(map(str, sys.version_info[:3]))} (needs 3.11 or newer)")
 
 
 def packages() -> Check:

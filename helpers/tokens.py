@@ -32,4 +32,7 @@ def count_prompt(messages: Iterable[Mapping]) -> int:
 
 
 def _pairs(messages: Iterable[Mapping]) -> list[tuple[str, str]]:
-    return [(str(getattr(message["role"], "value", message["role"])), message["content"] or "") for message in messages]
+    pairs = [(str(getattr(message["role"], "value", message["role"])), message["content"] or "") for message in messages]
+    if not all(isinstance(content, str) for _, content in pairs):
+        raise TypeError("found a message whose content is no text: give its text as one string")
+    return pairs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import ssl
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from helpers.connect import CREDENTIAL, ENDPOINT, is_on_this_computer
@@ -15,8 +16,8 @@ QUIET_HEADERS = ("accept-encoding", "connection", "host", "user-agent", "x-ms-cl
 def requests_received(last: int = 1) -> list[dict]:
     """The last requests, oldest first: each a dict with method, path, query, headers, body and status.
 
-    Secret headers hold "***". Raises RuntimeError if there is no endpoint yet, or if it is not the simulated one: a
-    real endpoint does not tell what it received.
+    Secret headers hold "***" or "Bearer ***". Raises RuntimeError if there is no endpoint yet, or if it is not the
+    simulated one: a real endpoint does not tell what it received.
     """
     endpoint = os.environ.get(ENDPOINT)
     if not endpoint:
@@ -26,10 +27,15 @@ def requests_received(last: int = 1) -> list[dict]:
             "Only the simulated endpoint remembers what it received. On your own endpoint, look at the request before it "
             "leaves: pass raw_request_hook=lambda request: print(request.http_request.body) to complete()."
         )
-    asked = Request(f"{endpoint.rstrip('/')}/simulator/requests?last={last}", headers={"api-key": os.environ[CREDENTIAL]})
+    asked = Request(f"{endpoint.rstrip('/')}/simulator/requests?last={last}", headers={"api-key": os.environ.get(CREDENTIAL, "")})
     trusted = ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE"))
-    with urlopen(asked, context=trusted, timeout=10) as answer:
-        return json.load(answer)["requests"]
+    try:
+        with urlopen(asked, context=trusted, timeout=10) as answer:
+            return json.load(answer)["requests"]
+    except HTTPError as error:
+        raise RuntimeError(
+            f"{endpoint} does not tell what it received (status {error.code}): only the simulation does."
+        ) from None
 
 
 def show_last_request(headers: bool = True, body: bool = True) -> None:

@@ -1,8 +1,9 @@
 """Runs notebooks from a fresh kernel and saves their outputs: ``python -m uv run python tests/refresh.py notebooks/*.ipynb``.
 
-A second run changes no byte: outputs that differ only in what ``sanitize.cfg`` allows to differ stay as they were, and
-tracebacks, which hold paths of a machine, are cut to their last line. It drives the kernel with the blocking client,
-since nbclient's asynchronous one now and then waits for a message that has arrived.
+A second run changes no byte but in drawn times: outputs that differ only in what ``sanitize.cfg`` allows to differ, or in
+ids of widgets and execution counts, stay as they were; tracebacks, which hold paths of a machine, are cut to their last
+line. It drives the kernel with the blocking client, since nbclient's asynchronous one now and then waits for a message that
+has arrived.
 """
 
 from __future__ import annotations
@@ -89,6 +90,10 @@ def refresh(path: Path) -> None:
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent.parent))
+    from conftest import pytest_configure
+
+    pytest_configure()  # nobody's own endpoint is asked, and none is saved
     for name in sys.argv[1:]:
         refresh(Path(name))
         print(f"refreshed {name}")

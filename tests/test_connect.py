@@ -82,6 +82,24 @@ def test_a_second_call_changes_nothing(tmp_path):
     assert lines[2] == "True"
 
 
+def test_after_a_change_to_an_endpoint_of_ones_own_no_simulated_tokens_are_given_out(tmp_path):
+    code = f"import os\nfrom helpers import connect\nconnect()\nos.environ.update({ENDPOINT})\nconnect()\n"
+    code += "print(os.environ.get('IDENTITY_ENDPOINT'), os.environ.get('IDENTITY_HEADER'))"
+    assert python(code, tmp_path).stdout.splitlines()[-1] == "None None"
+
+
+def test_two_threads_that_connect_at_once_share_one_simulation(tmp_path):
+    code = "import os, threading\nfrom helpers import connect\n"
+    code += "threads = [threading.Thread(target=connect) for _ in range(4)]\n"
+    code += "[t.start() for t in threads]; [t.join() for t in threads]"
+    assert python(code, tmp_path).stdout.count("Answers come from: a simulated Azure on this computer") == 4
+
+
+def test_a_dotenv_file_in_another_encoding_is_named(tmp_path):
+    (tmp_path / ".env").write_bytes("AZURE_INFERENCE_ENDPOINT=https://a.example\n".encode("utf-16"))
+    assert "is not UTF-8 text" in python("from helpers import connect; connect()", tmp_path, PYTHON_DOTENV_DISABLED="").stderr
+
+
 @pytest.mark.parametrize("gone", [["ENDPOINT"], ["CREDENTIAL"], ["ENDPOINT", "CREDENTIAL"]], ids="-".join)
 def test_when_its_variables_are_removed_the_simulation_is_back_with_the_next_call(gone, tmp_path):
     code = "import os\nfrom helpers import connect\nconnect()\nfirst = os.environ['AZURE_INFERENCE_ENDPOINT']\n"
@@ -100,7 +118,7 @@ def test_a_dotenv_file_in_a_folder_above_is_read_but_the_environment_wins(tmp_pa
     below = tmp_path / "notebooks"
     below.mkdir()
     code = "from helpers import connect; connect()"
-    assert "https://from-file.example, as .env says" in python(code, below, PYTHON_DOTENV_DISABLED="").stdout
+    assert f"https://from-file.example, as {tmp_path / '.env'} says" in python(code, below, PYTHON_DOTENV_DISABLED="").stdout
     assert ENDPOINT["AZURE_INFERENCE_ENDPOINT"] in python(code, below, PYTHON_DOTENV_DISABLED="", **ENDPOINT).stdout
 
 
@@ -128,6 +146,7 @@ def test_a_separate_simulator_is_named_as_what_it_is(tmp_path, simulator):
         ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "'https://a.example'"}, "to 'https://a.example'"),
         ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "https://ai.azure.com/build/deployments"}, "a page in the portal"),
         ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "https://"}, "holds no URL"),
+        ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "https://[::1"}, "holds no URL"),
         ({"AZURE_INFERENCE_ENDPOINT": "secretword0123456", "AZURE_INFERENCE_CREDENTIAL": "https://a.example"}, "look exchanged"),
         ({"AZURE_INFERENCE_ENDPOINT": "secretword0123456", "AZURE_INFERENCE_CREDENTIAL": "secret-word"}, "holds no URL"),
         ({**ENDPOINT, "AZURE_INFERENCE_CREDENTIAL": "the key from the deployment's page"}, "example text"),
@@ -156,7 +175,7 @@ def test_variables_that_are_set_keep_their_value():
     variables = {"IDENTITY_ENDPOINT": "http://mine", "NO_PROXY": "intranet.example"}
     add_variables({"IDENTITY_ENDPOINT": "http://simulated", "IDENTITY_HEADER": "x"}, variables)
     assert variables["IDENTITY_ENDPOINT"] == "http://mine"
-    assert variables["IDENTITY_HEADER"] == "x"
+    assert "IDENTITY_HEADER" not in variables  # the two belong together
     assert variables["NO_PROXY"] == "intranet.example,localhost,127.0.0.1,::1"
 
 

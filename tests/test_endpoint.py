@@ -1557,3 +1557,64 @@ def test_a_taken_port_is_refused_in_one_clear_line(simulator, tmp_path, option):
     )
     assert (found.returncode, found.stdout) == (1, "")
     assert re.fullmatch(r"Cannot listen on 127\.0\.0\.1: [^\n]+\. Choose other ports, or 0 for free ones\.\n", found.stderr)
+
+
+# -- what nobody should do, and somebody will ---------------------------------------------------------------------------
+
+
+def test_requests_without_a_key_to_nowhere_push_no_other_out_of_memory(azure):
+    ask_core(azure, "GET", "/info")
+    for _ in range(200):
+        azure.handle(Request("GET", "/nowhere"))
+    assert [entry["path"] for entry in azure.journal] == ["/info"]
+
+
+def test_long_headers_and_paths_are_remembered_only_in_part(azure):
+    azure.handle(Request("GET", "/info", "q" * 10**6, {"x-" + "n" * 10**6: "v" * 10**6, "api-key": azure.key}))
+    (entry,) = azure.journal
+    assert len(json.dumps(entry)) < 200_000
+
+
+def test_a_fault_is_kept_from_those_without_a_key(azure):
+    assert azure.handle(Request("GET", "/info", headers={"x-simulated-fault": "429"})).status == 401
+
+
+@pytest.mark.parametrize("depth", [900, 980, 990, 100_000])
+def test_deeply_nested_bodies_do_not_break_what_is_shown(azure, depth):
+    ask_core(azure, "POST", CHAT, b"[" * depth + b"]" * depth)
+    assert ask_core(azure, "GET", "/simulator/requests").status == 200
+
+
+@pytest.mark.parametrize("limit", ["9" * 4300, "9223372036854775808"])
+def test_absurd_limits_are_refused(azure, limit):
+    body = b'{"messages":[{"role":"user","content":"Hi"}],"max_tokens":%s}' % limit.encode()
+    assert ask_core(azure, "POST", CHAT, body).status == 422
+
+
+def test_a_bias_for_more_tokens_than_is_sensible_is_refused(azure):
+    body = {"messages": [{"role": "user", "content": "Hi"}], "logit_bias": dict.fromkeys(range(2000), 1)}
+    assert ask_core(azure, "POST", "/v1/chat/completions", json.dumps(body).encode()).status == 400
+
+
+def test_a_model_that_cannot_be_loaded_is_named_in_each_answer(monkeypatch):
+    from helpers.simulator import completions
+
+    def broken(name: str) -> None:
+        raise ValueError("more.toml has a slip in line 3")
+
+    monkeypatch.setattr(completions, "Assistant", broken)
+    azure = SimulatedAzure()
+    answer = ask_core(azure, "POST", CHAT, b'{"messages":[{"role":"user","content":"Hi"}]}')
+    assert answer.status == 500
+    assert "more.toml has a slip in line 3" in json.loads(answer.body)["error"]["message"]
+    assert ask_core(azure, "GET", "/info").status == 200
+
+
+def test_a_request_that_is_broken_off_is_not_answered_or_remembered(simulator, client):
+    host, port = simulator.http_url.removeprefix("http://").split(":")
+    before = len([entry for entry in simulator.azure.journal if entry["body"] == '{"mess'])
+    with socket.create_connection((host, int(port)), timeout=DEADLINE) as raw:
+        head = f"POST /chat/completions HTTP/1.1\r\nHost: x\r\napi-key: {simulator.azure.key}\r\nContent-Length: 500\r\n\r\n"
+        raw.sendall(head.encode() + b'{"mess')
+    client.complete(messages=MESSAGES, temperature=0)
+    assert len([entry for entry in simulator.azure.journal if entry["body"] == '{"mess']) == before

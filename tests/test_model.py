@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from helpers.simulator import model as model_module
-from helpers.simulator import tokens
+from helpers.simulator import skills, tokens
 from helpers.simulator.completions import Assistant
 from helpers.simulator.errors import RequestError
 from helpers.simulator.model import Background, Distribution, LanguageModel, Sampler, Sampling, Topic
@@ -1144,3 +1144,24 @@ def test_every_question_but_the_unknown_one_can_be_asked_and_every_manner_exists
 def test_every_answer_comes_back_from_its_tokens():
     broken = [key for key, answers in BY_MANNER.items() for answer in answers if encoding().decode(encode(answer)) != answer]
     assert not broken
+
+
+@pytest.mark.parametrize(
+    ("sum", "result"),
+    [
+        ("999 ** 30", str(999**30)),
+        ("0.5 ** -99999999", None),
+        ("0 ** -1", None),
+        ("2 ** -2", "0.25"),
+    ],
+)
+def test_powers_are_exact_or_refused(sum, result):
+    answers = skills.answers_to(f"What is {sum}?", [])
+    assert answers[0].endswith(f" is {result}.") if answers else result is None, answers
+
+
+def test_wide_samplers_are_not_kept(assistant):
+    kept = assistant.model._sampler.cache_info().currsize
+    tokens = assistant.model.generate(assistant._conversation.topics[0], Sampling(2.0, 0.95), random.Random(1).random)
+    assert len([token for token, _ in zip(tokens, range(5), strict=False)]) == 5
+    assert assistant.model._sampler.cache_info().currsize == kept

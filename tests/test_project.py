@@ -62,6 +62,12 @@ def test_every_dependency_has_its_reason_in_contributing():
         assert re.search(rf"\b{name}\b", reasons), name
 
 
+def test_contributing_says_where_every_module_is():
+    listed = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("```")[1]
+    modules = [path.name for path in (ROOT / "helpers").rglob("*.py") if path.name != "__init__.py"]
+    assert [name for name in modules if f"  {name} " not in listed] == []
+
+
 def test_the_sdk_is_the_last_release():
     assert distribution("azure-ai-inference").version == "1.0.0b9"
 

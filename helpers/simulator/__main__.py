@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import gc
+import os
 import signal
 import sys
 
@@ -22,7 +25,13 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this computer only)")
     parser.add_argument("--port", type=port, default=0, metavar="N", help="port for http (default: any free one)")
     parser.add_argument("--https-port", type=port, default=0, metavar="N", help="port for https (default: any free one)")
-    parser.add_argument("--key", type=key, help="the key that clients must send (default: a made-up one)")
+    parser.add_argument(
+        "--key",
+        type=key,
+        default=os.environ.get("AZURE_INFERENCE_CREDENTIAL"),
+        help="the key that clients must send (default: AZURE_INFERENCE_CREDENTIAL, which other users cannot read as they "
+        "can a command line, or else a made-up one)",
+    )
     parser.add_argument("--token-delay", type=seconds, default=0.0, metavar="S", help="seconds between tokens (default: 0)")
     parser.add_argument("--version", action="version", version=f"simulated Azure {__version__}")
     return parser
@@ -53,9 +62,11 @@ def key(text: str) -> str:
 def main() -> None:
     given = arguments().parse_args()
     try:
-        simulator = Simulator(given.host, given.port, given.https_port, given.key, given.token_delay)
+        # The model stays: looking through it for garbage would make all streams pause.
+        simulator = Simulator(given.host, given.port, given.https_port, given.key, given.token_delay, on_loaded=gc.freeze)
     except OSError as error:
-        sys.exit(f"Cannot listen on {given.host}: {error.strerror or error}. Choose other ports, or 0 for free ones.")
+        advice = " Choose other ports, or 0 for free ones." if error.errno in (errno.EADDRINUSE, errno.EACCES) else ""
+        sys.exit(f"Cannot listen on {given.host}: {error.strerror or error}.{advice}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     print(*(f"{name}={value}" for name, value in simulator.variables().items()), "", sep="\n", flush=True)
     print(f"simulated Azure {__version__}: answers at {simulator.url} and {simulator.http_url}; Ctrl+C ends it.", file=sys.stderr)

@@ -25,7 +25,11 @@ class Certificates:
 
 
 def certificate_bundle(authority_pem: bytes, environment: Mapping[str, str], variable: str) -> bytes:
-    """The bundle that a variable names, or another in force, or certifi's: with one more authority at its end."""
-    named = (environment.get(name, "") for name in (variable, *BUNDLE_VARIABLES))
-    in_force = next((Path(name) for name in named if name and Path(name).is_file()), Path(certifi.where()))
-    return in_force.read_bytes().rstrip() + b"\n\n" + authority_pem
+    """The bundle that a variable names (a file, or a folder of them), or another in force, or certifi's: with one more
+    authority at its end."""
+    named = [environment.get(name, "") for name in (variable, *BUNDLE_VARIABLES)]
+    if variable == "SSL_CERT_FILE":
+        named.append(ssl.get_default_verify_paths().cafile or "")  # the system's, which Python uses by itself
+    in_force = next(Path(name) for name in [*named, certifi.where()] if name and Path(name).exists())
+    files = sorted([*in_force.glob("*.pem"), *in_force.glob("*.crt")]) if in_force.is_dir() else [in_force]
+    return b"\n".join([*(file.read_bytes().rstrip() for file in files), b"", authority_pem])

@@ -1,6 +1,6 @@
-"""The simulated Azure as a pure function: a request goes in, an answer or a stream of events comes out.
+"""The simulated Azure without sockets: a request goes in, an answer or a stream of events comes out.
 
-Nothing here knows about sockets or time: ``server`` carries it over http and https, and another transport could too.
+``server`` carries it over http and https and keeps the pace; another transport could do so too.
 The contract is that of the Azure AI Model Inference API (api-version 2024-05-01-preview) as recorded traffic and the
 published container show it.
 """
@@ -30,6 +30,7 @@ LARGEST_BODY = 1 << 20  # bytes
 LARGEST_REMEMBERED_BODY = 1 << 16
 REMEMBERED_REQUESTS = 100
 REMEMBERED_TOKENS = 1000
+LONGEST_HEADER, MOST_HEADERS = 2000, 100  # that are remembered
 TOKEN_LIFETIME = 86_400  # seconds
 MODEL_NAME = "Phi-4"
 AUDIENCES = ("https://ml.azure.com", "https://cognitiveservices.azure.com", "https://ai.azure.com")
@@ -99,12 +100,17 @@ class SimulatedAzure:
         """The language model. It is loaded when it is first needed, which takes about half a second."""
         from .completions import Assistant
 
-        return Assistant(MODEL_NAME)
+        try:
+            return Assistant(MODEL_NAME)
+        except Exception as error:  # a damaged vocabulary, a slip in answers/*.toml: every completion says so
+            raise RequestError(500, container_error(500, "Internal Server Error", f"No model: {error}")) from error
 
     def handle(self, request: Request) -> Response:
         """Answers one request."""
         fault = Fault()
         try:
+            if request.path != "/msi/token" and not self._knows(request.headers):
+                raise RequestError(401, UNAUTHORIZED, {"x-ms-error-reason": "Invalid JWT."})
             fault = self._fault_of(request)
             response = self._answer(request, fault)
         except RequestError as error:
@@ -116,17 +122,15 @@ class SimulatedAzure:
         if fault.name == "wait":
             response.delay += fault.seconds
         response.headers.setdefault("x-request-id", secrets.token_hex(16))
-        if request.path != "/simulator/requests":
+        if request.path != "/simulator/requests" and (request.path in self._routes or response.status != 401):
             self._remember(request, response.status)
         return response
 
     def _answer(self, request: Request, fault: Fault) -> Response:
+        method, route = self._routes.get(request.path, ("", None))
         refusal = fault.refusal()
         if refusal:
             raise refusal
-        method, route = self._routes.get(request.path, ("", None))
-        if route != self._token and not self._knows(request.headers):
-            raise RequestError(401, UNAUTHORIZED, {"x-ms-error-reason": "Invalid JWT."})
         if route is None:
             raise RequestError(404, {"detail": "Not Found"})
         if request.method != method:
@@ -212,8 +216,8 @@ class SimulatedAzure:
         """Keeps a request without its secrets."""
         body = request.body[:LARGEST_REMEMBERED_BODY]
         headers = {
-            name: _hidden(value) if name in SECRET_HEADERS else self._without_secrets(value)
-            for name, value in request.headers.items()
+            name[:LONGEST_HEADER]: _hidden(value) if name in SECRET_HEADERS else self._without_secrets(value[:LONGEST_HEADER])
+            for name, value in list(request.headers.items())[:MOST_HEADERS]
         }
         self.journal.append(
             {
@@ -227,7 +231,8 @@ class SimulatedAzure:
         )
 
     def _without_secrets(self, text: str) -> str:
-        """A text with the key and all tokens blotted out."""
+        """The beginning of a text, with the key and all tokens blotted out."""
+        text = text[:LARGEST_REMEMBERED_BODY]
         for secret in self._secrets:
             if secret in text:
                 text = text.replace(secret, "***")
@@ -267,7 +272,9 @@ def _error_response(error: RequestError) -> Response:
 def _content(body: str) -> object:
     """A remembered body as JSON, or as text if it is not JSON or nested too deeply to be shown."""
     try:
-        return json.loads(body) if body else None
+        content = json.loads(body) if body else None
+        json.dumps([[[[content]]]])  # deeper than it will be shown
+        return content
     except (ValueError, RecursionError):
         return body
 

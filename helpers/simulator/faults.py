@@ -1,7 +1,8 @@
 """Faults on request: what goes wrong on real endpoints, asked for with the header ``x-simulated-fault``.
 
 Real endpoints ignore that header, so a lesson about errors is ordinary SDK code. Form: a name, then options:
-``429; retry-after=1; times=2``. Options: ``times`` (only the first so many attempts of one request fail),
+``429; retry-after=1; times=2``. Options: ``times`` (only the first so many attempts fail, counted for each client
+request id, for clients that send one),
 ``retry-after`` (seconds, sent as a header), ``after`` (pieces of a stream before it happens), ``seconds`` (a pause).
 """
 
@@ -62,6 +63,7 @@ CHANGES = {
 STOPPED = {"error": {"code": "Internal Server Error", "message": "The model stopped.", "status": 500}}
 FINISH_REASON = re.compile(rb'"finish_reason":"\w+"')
 LONGEST_PAUSE = 600.0  # seconds
+LONGEST_HEADER = 200  # characters
 DEFAULT_SECONDS = {"wait": 2.0, "slow": 0.25}
 
 
@@ -136,6 +138,7 @@ def read_fault(header: str | None) -> Fault:
     """The fault that a header value asks for. Raises RequestError (400) that lists the known ones for any other."""
     if not header:
         return Fault()
+    header = header[:LONGEST_HEADER]
     name, *options = (part.strip() for part in header.split(";"))
     try:
         if name not in REFUSALS and name not in CHANGES:
@@ -148,7 +151,7 @@ def read_fault(header: str | None) -> Fault:
             int(given.pop("after", 5)),
             float(given.pop("seconds", DEFAULT_SECONDS.get(name, 0.0))),
         )
-        if given or not (0 <= fault.seconds <= LONGEST_PAUSE and fault.after >= 0 and (fault.times or 1) > 0):
+        if given or not (0 <= fault.seconds <= LONGEST_PAUSE and fault.after >= 0 and (fault.times or 0) >= 0):
             raise ValueError(header)
     except ValueError:
         raise RequestError(

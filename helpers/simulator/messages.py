@@ -11,11 +11,12 @@ import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError, field_validator
 
 from .errors import RequestError, container_error
 from .tokens import CONTEXT_LENGTH, VOCABULARY_SIZE
 
+MOST_BIASES = 1024  # tokens that one request may bias
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 
 
@@ -77,7 +78,7 @@ class ChatRequest(BaseModel):
     top_p: Annotated[float, Field(ge=0, le=1)] = 1.0
     presence_penalty: Penalty = 0.0
     frequency_penalty: Penalty = 0.0
-    max_tokens: Annotated[int, Field(ge=0)] = 256
+    max_tokens: Annotated[int, Field(ge=0, lt=2**63)] = 256
     stop: str | list[str] | None = None
     seed: int | None = None
     response_format: ResponseFormat | None = None
@@ -94,7 +95,7 @@ class V1ChatRequest(ChatRequest):
 
     messages: Annotated[list[V1Message], Field(min_length=1)]
     temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
-    max_tokens: Annotated[int, Field(ge=0)] | None = None
+    max_tokens: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     tool_choice: Any = None
 
 
@@ -105,7 +106,7 @@ class Extras(BaseModel):
 
     logprobs: bool | None = False
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
-    logit_bias: dict[int, float] | None = None
+    logit_bias: Annotated[dict[int, FiniteFloat], Field(max_length=MOST_BIASES)] | None = None
     n: Annotated[int, Field(ge=1, le=128)] | None = 1
     stream_options: StreamOptions | None = None
     user: str | None = None

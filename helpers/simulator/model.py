@@ -229,9 +229,10 @@ class LanguageModel:
         """
         context: tuple[int, ...] = (IM_SEP,)
         given: Counter[int] = Counter()
+        is_wide = sampling.temperature > 1 > sampling.top_p  # many tokens kept, and seldom asked for twice
         history_counts = bool(sampling.logit_bias or sampling.presence_penalty or sampling.frequency_penalty)
         while True:
-            if history_counts:
+            if history_counts or is_wide:
                 sampler = Sampler(self.distribution(topic, context), sampling, given)
             else:
                 sampler = self._sampler(topic, context, sampling.temperature, sampling.top_p)

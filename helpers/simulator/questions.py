@@ -251,6 +251,7 @@ class Conversation:
         answers = skills.answers_to(text, heard)
         if answers:
             return "", "", Topic.of("computed", map(encode, answers))
+        text = text[:LONGEST_MESSAGE]
         family = self._questions[previous].family if previous else ""
         id = self._recognise(text, family)
         if id:

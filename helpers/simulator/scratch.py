@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,4 +22,6 @@ def scratch_folder() -> Path:
     apart = {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {"start_new_session": True}
     command = [sys.executable, "-I", "-S", "-c", REMOVE, str(folder)]
     scratch_folder.keeper = subprocess.Popen(command, stdin=subprocess.PIPE, cwd=tempfile.gettempdir(), **quiet, **apart)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=scratch_folder.keeper.stdin.close)  # a child must not keep it waiting
     return folder

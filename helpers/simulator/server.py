@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import socket
 import tempfile
 import threading
 import traceback
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +19,41 @@ import uvicorn
 from . import __version__
 from .certificates import NAMES, Certificates, certificate_bundle
 from .endpoint import LARGEST_BODY, Request, Response, SimulatedAzure
+from .errors import RequestError
 from .scratch import scratch_folder
 
 EVENTS_AT_ONCE = 32  # of an unpaced stream, before other requests get their turn
-EVERYWHERE = ("", "0.0.0.0", "::")  # addresses that mean all of this computer's
 THREAD_NAME = "simulated-azure"
-SERVER_HEADER = ("server", f"simulated-azure/{__version__}")
+SERVER_HEADER = {"server": f"simulated-azure/{__version__}"}
 
 
 class Simulator:
     """A running simulated Azure.
 
     host: the address to listen on. port, https_port: 0 for any free one. key: what clients must send; made up if None.
-    token_delay: seconds the model takes for each token. Raises OSError if a port is taken.
+    token_delay: seconds the model takes for each token. on_loaded: called once the model is there. Raises OSError if a
+    port is taken.
     """
 
     def __init__(
-        self, host: str = "127.0.0.1", port: int = 0, https_port: int = 0, key: str | None = None, token_delay: float = 0.0
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        https_port: int = 0,
+        key: str | None = None,
+        token_delay: float = 0.0,
+        on_loaded: Callable[[], object] = lambda: None,
     ):
         self.azure = SimulatedAzure(key, token_delay)
         self.errors: list[str] = []  # tracebacks of defects in the simulator itself; nothing is ever printed
         self._sockets = [_listen(host, port), _listen(host, https_port)]
-        name = "127.0.0.1" if host in EVERYWHERE else host
+        name = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # all addresses: name one of them
         http_port, https_port = (listening.getsockname()[1] for listening in self._sockets)
         shown = f"[{name}]" if ":" in name else name
         self.http_url, self.url = f"http://{shown}:{http_port}", f"https://{shown}:{https_port}"
         certificates = Certificates(dict.fromkeys((*NAMES, name)))
         self._certificate_files = _write_certificates(certificates.authority_pem)
+        self._on_loaded = on_loaded
         self._servers = [
             uvicorn.Server(_config(self._app)),
             uvicorn.Server(_config(self._app, ssl_context_factory=lambda config, default: certificates.server)),
@@ -93,16 +102,22 @@ class Simulator:
         pairs = zip(self._servers, self._sockets, strict=True)
         running = [asyncio.ensure_future(server.serve(sockets=[listening])) for server, listening in pairs]
         while not all(server.started for server in self._servers):
+            for task in running:
+                if task.done():
+                    task.result()  # raises what went wrong
             await asyncio.sleep(0.001)
         self._started.set()
         await asyncio.sleep(0.01)  # lets the thread that started us go on before the model is loaded
-        _ = self.azure.assistant
-        gc.freeze()  # the model stays: looking through it for garbage would make all streams pause
+        with suppress(RequestError):  # every completion says it then
+            _ = self.azure.assistant
+            self._on_loaded()
         await asyncio.gather(*running)
 
     async def _app(self, scope: dict, receive: Any, send: Any) -> None:
         """The ASGI application."""
         body = await _read_body(receive)
+        if body is None:
+            return  # the client went away in the middle of its request
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         request = Request(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers, body)
         try:
@@ -154,11 +169,13 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-async def _read_body(receive: Any) -> bytes:
-    """The body, or its beginning if it is larger than what is accepted."""
+async def _read_body(receive: Any) -> bytes | None:
+    """The body, or its beginning if it is larger than what is accepted; None if the client went away."""
     parts, size = [], 0
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         part = message.get("body", b"")
         if size <= LARGEST_BODY:
             parts.append(part)
@@ -170,7 +187,7 @@ async def _read_body(receive: Any) -> bytes:
 async def _send(response: Response, receive: Any, send: Any) -> None:
     if response.delay:
         await asyncio.sleep(response.delay)
-    headers = {SERVER_HEADER[0]: SERVER_HEADER[1], **response.headers}
+    headers = SERVER_HEADER | response.headers
     if isinstance(response.body, bytes):
         headers["content-length"] = str(len(response.body))
     encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]

@@ -108,9 +108,9 @@ def _number(text: str) -> Decimal | None:
 
 def _calculate(a: Decimal, sign: str, b: Decimal) -> str | None:
     """The result in digits; "about ..." where they do not end within 20. None if too large."""
-    if sign == "**" and (abs(a) > 1000 or b > 30 or b != b.to_integral_value()):
+    if sign == "**" and (abs(a) > 1000 or abs(b) > 30 or (a == 0 and b < 0) or b != b.to_integral_value()):
         return None
-    with localcontext(prec=60):
+    with localcontext(prec=500):  # 15 digits to the 30th power
         try:
             exact = {
                 "+": lambda: a + b,

@@ -82,16 +82,16 @@ def token_bytes(token: int) -> bytes:
     return encoding().decode_single_token_bytes(token)
 
 
-def prompt_text(messages: list[tuple[str, str]], open_reply: bool = True) -> str:
+def prompt_text(messages: list[tuple[str, str]]) -> str:
     """The chat template: what the model really reads, for (role, content) pairs.
 
-    ``open_reply`` adds the header of the assistant's turn, after which the model writes.
+    It ends with the header of the assistant's turn, after which the model writes.
 
     >>> prompt_text([("user", "Hi")])
     '<|im_start|>user<|im_sep|>Hi<|im_end|><|im_start|>assistant<|im_sep|>'
     """
     turns = [f"<|im_start|>{role}<|im_sep|>{content}<|im_end|>" for role, content in messages if role in ROLES]
-    return "".join(turns) + ("<|im_start|>assistant<|im_sep|>" if open_reply else "")
+    return "".join(turns) + "<|im_start|>assistant<|im_sep|>"
 
 
 def encode_prompt(text: str) -> list[int]:
@@ -111,6 +111,8 @@ def encode_prompt(text: str) -> list[int]:
 
 def count_prompt(messages: list[tuple[str, str]]) -> int:
     """Tokens in a prompt: content plus 4 per message (start, role, separator, end) plus 3 that open the reply.
+
+    Messages whose role the template does not know count nothing, since it leaves them out.
 
     >>> count_prompt([("system", "You are a helpful assistant."), ("user", "How many languages are in the world?")])
     25
