@@ -21,7 +21,6 @@ def pytest_configure() -> None:
         del os.environ[name]
     os.environ["PYTHON_DOTENV_DISABLED"] = "1"  # python-dotenv's own switch: no .env file is read
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1,::1"
-    os.environ["JUPYTER_PLATFORM_DIRS"] = "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

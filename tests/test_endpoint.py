@@ -1618,3 +1618,10 @@ def test_a_request_that_is_broken_off_is_not_answered_or_remembered(simulator, c
         raw.sendall(head.encode() + b'{"mess')
     client.complete(messages=MESSAGES, temperature=0)
     assert len([entry for entry in simulator.azure.journal if entry["body"] == '{"mess']) == before
+
+
+@pytest.mark.parametrize("before", range(-34, 3, 4))
+def test_a_key_at_the_place_where_memory_cuts_leaves_no_half_of_it(before):
+    azure = SimulatedAzure()
+    ask_core(azure, "POST", CHAT, b"x" * (65_536 + before) + azure.key.encode(), x_note="x" * (2000 + before) + azure.key)
+    assert azure.key[:8] not in json.dumps(list(azure.journal))

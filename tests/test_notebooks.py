@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import re
 import statistics
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -148,6 +150,14 @@ def test_lessons_have_solutions_that_assert_something():
     solutions = {path.stem[:2]: SOLUTION.findall("\n".join(cell.source for cell in read(path).cells)) for path in NOTEBOOKS}
     assert [number for number, found in solutions.items() if found] == ["03", "04", "05", "06", "07"]
     assert all("assert " in solution for found in solutions.values() for solution in found)
+
+
+def test_solutions_are_collected_as_tests_of_their_lesson():
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "notebooks/04-chat-completions.ipynb"]
+    collected = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.splitlines()
+    cells = [line.rpartition("::")[2] for line in collected if "::" in line]
+    assert cells[-1] == "Solution 0"
+    assert len(cells) == len(code_cells(read(ROOT / "notebooks" / "04-chat-completions.ipynb"))) + 1
 
 
 def test_run_all_twice_in_one_kernel_gives_the_same_outputs():

@@ -30,7 +30,7 @@ LARGEST_BODY = 1 << 20  # bytes
 LARGEST_REMEMBERED_BODY = 1 << 16
 REMEMBERED_REQUESTS = 100
 REMEMBERED_TOKENS = 1000
-LONGEST_HEADER, MOST_HEADERS = 2000, 100  # that are remembered
+LONGEST_HEADER, MOST_HEADERS = 2000, 100  # that are remembered: characters, also of path and query; headers
 TOKEN_LIFETIME = 86_400  # seconds
 MODEL_NAME = "Phi-4"
 AUDIENCES = ("https://ml.azure.com", "https://cognitiveservices.azure.com", "https://ai.azure.com")
@@ -214,25 +214,23 @@ class SimulatedAzure:
 
     def _remember(self, request: Request, status: int) -> None:
         """Keeps a request without its secrets."""
-        body = request.body[:LARGEST_REMEMBERED_BODY]
         headers = {
-            name[:LONGEST_HEADER]: _hidden(value) if name in SECRET_HEADERS else self._without_secrets(value[:LONGEST_HEADER])
+            name[:LONGEST_HEADER]: _hidden(value) if name in SECRET_HEADERS else self._without_secrets(value)[:LONGEST_HEADER]
             for name, value in list(request.headers.items())[:MOST_HEADERS]
         }
         self.journal.append(
             {
                 "method": request.method,
-                "path": self._without_secrets(request.path),
-                "query": self._without_secrets(request.query),
+                "path": self._without_secrets(request.path)[:LONGEST_HEADER],
+                "query": self._without_secrets(request.query)[:LONGEST_HEADER],
                 "headers": headers,
-                "body": self._without_secrets(body.decode("utf-8", "replace")),
+                "body": self._without_secrets(request.body.decode("utf-8", "replace"))[:LARGEST_REMEMBERED_BODY],
                 "status": status,
             }
         )
 
     def _without_secrets(self, text: str) -> str:
-        """The beginning of a text, with the key and all tokens blotted out."""
-        text = text[:LARGEST_REMEMBERED_BODY]
+        """A text with the key and all tokens blotted out: to be done before it is cut, or half a key would stay."""
         for secret in self._secrets:
             if secret in text:
                 text = text.replace(secret, "***")

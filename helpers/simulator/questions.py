@@ -102,9 +102,8 @@ class Recogniser:
     def __init__(self, forms: Iterable[tuple[str, str]], synonyms: Mapping[str, str]):
         """``forms``: (id, a way to ask for it)."""
         self._synonyms = synonyms
-        self._known_words: set[str] = set()
         texts = [(id, words(form)) for id, form in forms]
-        self._known_words.update(word for _, form in texts for word in form)
+        self._known_words = {word for _, form in texts for word in form}
         self._forms = [(id, frozenset(map(self._root, form))) for id, form in texts]
         ids_with: dict[str, set[str]] = {}
         for id, form in self._forms:
