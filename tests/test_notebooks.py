@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import re
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
@@ -152,12 +150,14 @@ def test_lessons_have_solutions_that_assert_something():
     assert all("assert " in solution for found in solutions.values() for solution in found)
 
 
-def test_solutions_are_collected_as_tests_of_their_lesson():
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "notebooks/04-chat-completions.ipynb"]
-    collected = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.splitlines()
-    cells = [line.rpartition("::")[2] for line in collected if "::" in line]
-    assert cells[-1] == "Solution 0"
-    assert len(cells) == len(code_cells(read(ROOT / "notebooks" / "04-chat-completions.ipynb"))) + 1
+def test_solutions_are_collected_as_tests_of_their_lesson(request):
+    """Looks at this very run; nbval names cells "Cell 0", "Cell 1", ..."""
+    path = ROOT / "notebooks" / "04-chat-completions.ipynb"
+    collected = [item.name for item in request.session.items if item.path == path]
+    if not collected:
+        pytest.skip("this run has no notebooks")
+    assert collected[-1] == "Solution 0"
+    assert len(collected) == len(code_cells(read(path))) + 1
 
 
 def test_run_all_twice_in_one_kernel_gives_the_same_outputs():
