@@ -12,7 +12,7 @@ import pytest
 from nbval.plugin import IPyNbCell
 
 SOLUTION = re.compile(r"<summary>Solution</summary>\n\n```python\n(.*?)```", re.DOTALL)
-FOREIGN = ("AZURE_", "IDENTITY_", "MSI_", "OPENAI_")
+FOREIGN = ("AZURE", "ARM_", "IDENTITY_", "MSI_", "OPENAI_", "REGISTRY_DISCOVERY_")
 
 
 def pytest_configure() -> None:

@@ -10,6 +10,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 ENDPOINT, CREDENTIAL = "AZURE_INFERENCE_ENDPOINT", "AZURE_INFERENCE_CREDENTIAL"
+NAMES = {  # of what deployments go into, and how the simulator calls them
+    "AZURE_SUBSCRIPTION_ID": "subscription_id",
+    "AZURE_RESOURCE_GROUP": "resource_group",
+    "AZURE_ML_WORKSPACE": "workspace",
+}
+MOST_USD_PER_HOUR = "AZURE_MAX_USD_PER_HOUR"  # without it, nothing is deployed to a subscription of one's own
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 EXAMPLE = "https://my-phi4.eastus2.inference.ml.azure.com"
 ROUTES = re.compile(r"(?:/v1)?/(?:score|info|completions|chat/completions)/?(?:\?.*)?$", re.IGNORECASE)
@@ -32,12 +38,17 @@ def connect() -> None:
     this process, and the variables that the real SDKs read are set to find it. Variables that are set already keep
     their value; lists (certificate bundles, NO_PROXY) keep theirs and get one more entry. A second call changes nothing.
 
+    Deployments go to a subscription of your own only if AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP, AZURE_ML_WORKSPACE and
+    AZURE_MAX_USD_PER_HOUR are all set; then access tokens are real, too.
+
     Raises ConnectionSettingsError if the variables cannot work: only one of the two, both exchanged, a URL without
     https://, one that ends in /score, a key with white space.
     """
     with _one_at_a_time:
         _connect()
     print(f"Answers come from: {what_answers()}")
+    for line in where_deployments_go():
+        print(line)
 
 
 def _connect() -> None:
@@ -49,12 +60,54 @@ def _connect() -> None:
         if _simulator is None:
             from helpers.simulator.server import Simulator  # not needed, so not imported, with an endpoint of one's own
 
-            _simulator = Simulator()
-        add_variables(_simulator.variables(), os.environ)
+            names = {} if has_own_subscription(os.environ, {}) else NAMES
+            _simulator = Simulator(**{key: os.environ[name] for name, key in names.items() if os.environ.get(name)})
+        found = _simulator.variables()
+        if has_own_subscription(os.environ, found):
+            take_back_management(found, os.environ)
+            found = {name: value for name, value in found.items() if not is_management(name)}
+        add_variables(found, os.environ)
     elif _simulator is not None and os.environ[ENDPOINT] not in (_simulator.url, _simulator.http_url):
-        for name, value in _simulator.variables().items():  # or Entra ID would go on giving out simulated tokens
-            if name.startswith("IDENTITY_") and os.environ.get(name) == value:
-                del os.environ[name]
+        take_back_management(_simulator.variables(), os.environ)
+
+
+def has_own_subscription(variables: Mapping[str, str], simulated: Mapping[str, str]) -> bool:
+    """Whether deployments go to somebody's own subscription: it is named, and so is the most it may cost.
+
+    >>> has_own_subscription({"AZURE_SUBSCRIPTION_ID": "1234", "AZURE_RESOURCE_GROUP": "group"}, {})
+    False
+    """
+    manager = variables.get("AZURE_RESOURCE_MANAGER_URL", "")
+    if is_on_this_computer(manager) and manager != simulated.get("AZURE_RESOURCE_MANAGER_URL"):
+        return False  # a simulator that runs apart
+    return all(variables.get(name) and variables[name] != simulated.get(name) for name in (*NAMES, MOST_USD_PER_HOUR))
+
+
+def is_management(name: str) -> bool:
+    """Whether a variable decides who signs in and what is managed, not which endpoint answers."""
+    return name in (*NAMES, MOST_USD_PER_HOUR) or name.startswith(("IDENTITY_", "ARM_", "REGISTRY_", "AZURE_RE"))
+
+
+def take_back_management(simulated: Mapping[str, str], variables: MutableMapping[str, str]) -> None:
+    """Removes what leads to the simulated control plane: or Entra ID would go on giving out simulated tokens."""
+    for name, value in simulated.items():
+        if is_management(name) and variables.get(name) == value:
+            del variables[name]
+    if variables.get("AZUREML_CURRENT_CLOUD") == "SimulatedCloud":  # azure-ai-ml has set it
+        del variables["AZUREML_CURRENT_CLOUD"]
+
+
+def where_deployments_go() -> list[str]:
+    """What to say of deployments, if there is something to say."""
+    simulated = _simulator.variables() if _simulator else {}
+    if has_own_subscription(os.environ, simulated):
+        return [
+            f"Deployments go to: your own workspace {os.environ['AZURE_ML_WORKSPACE']}. They cost money until they are deleted; "
+            f"{MOST_USD_PER_HOUR} allows {os.environ[MOST_USD_PER_HOUR]} US dollars an hour."
+        ]
+    if _simulator is not None and _simulator.azure.names_are_given and os.environ.get(ENDPOINT) == _simulator.url:
+        return [f"Deployments are simulated, too, whatever AZURE_SUBSCRIPTION_ID says: {MOST_USD_PER_HOUR} is not set."]
+    return []
 
 
 def load_env_file() -> None:

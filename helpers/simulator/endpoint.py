@@ -14,17 +14,19 @@ import secrets
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from .errors import RequestError, container_error
+from .errors import RequestError, arm_error, container_error
 from .faults import HEADER as FAULT_HEADER
 from .faults import UNAUTHORIZED, Fault, read_fault
 
 if TYPE_CHECKING:
     from .completions import Answer, Assistant
+    from .control_plane import ControlPlane
+    from .deployments import Deployment, Endpoint
 
 LARGEST_BODY = 1 << 20  # bytes
 LARGEST_REMEMBERED_BODY = 1 << 16
@@ -32,8 +34,15 @@ REMEMBERED_REQUESTS = 100
 REMEMBERED_TOKENS = 1000
 LONGEST_HEADER, MOST_HEADERS = 2000, 100  # that are remembered: characters, also of path and query; headers
 TOKEN_LIFETIME = 86_400  # seconds
+ENDPOINT_TOKEN_LIFETIME = 3600
+FIRST_TOKEN, EACH_TOKEN = 0.067, 0.0225  # seconds of a single request to Phi-4 on one A100, by a public benchmark of vLLM
+SECONDS_HEADER = "x-simulated-seconds"  # how long a GPU would have taken for a whole answer
 MODEL_NAME = "Phi-4"
 AUDIENCES = ("https://ml.azure.com", "https://cognitiveservices.azure.com", "https://ai.azure.com")
+MANAGEMENT_AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net", "https://ml.azure.com")
+MANAGEMENT = ("/subscriptions/", "/metadata/", "/registrymanagement/", "/mferp/")  # how paths of the control plane begin
+SCORING = re.compile(r"/[A-Za-z][\w-]*\.\w+\.inference\.ml(?:/.*)?")  # and those of an endpoint that was deployed there
+SUBSCRIPTION, RESOURCE_GROUP, WORKSPACE = "5eed0000-0000-4000-8000-000000000004", "phi4-lessons", "phi4-workspace"
 INFO = {
     "model_name": MODEL_NAME,
     "model_type": "chat-completion",
@@ -56,6 +65,13 @@ class Request:
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    scheme: str = "https"
+    deployment: Deployment | None = None  # that shall answer; None for the endpoint that is always there
+
+    @property
+    def root(self) -> str:
+        """Scheme and host that the request came to."""
+        return f"{self.scheme}://{self.headers.get('host', 'localhost')}"
 
 
 @dataclass
@@ -70,12 +86,23 @@ class Response:
 
 
 class SimulatedAzure:
-    """The endpoint with its key, its tokens and its memory of what arrived.
+    """The endpoint with its key, its tokens and its memory of what arrived; and the control plane.
 
-    key: what clients must send. token_delay: seconds that the model takes for each token.
+    key: what clients must send. token_delay: seconds that the model takes for each token. The others name what the control
+    plane manages. ``url``: where all this is reached, for addresses that are given out.
     """
 
-    def __init__(self, key: str | None = None, token_delay: float = 0.0):
+    def __init__(
+        self,
+        key: str | None = None,
+        token_delay: float = 0.0,
+        subscription_id: str = SUBSCRIPTION,
+        resource_group: str = RESOURCE_GROUP,
+        workspace: str = WORKSPACE,
+    ):
+        self.url = "https://localhost"
+        self.subscription_id, self.resource_group, self.workspace = subscription_id, resource_group, workspace
+        self.names_are_given = (subscription_id, resource_group, workspace) != (SUBSCRIPTION, RESOURCE_GROUP, WORKSPACE)
         self.key = key or f"simulated-key-{secrets.token_hex(9)}"  # 32 characters, like a real one
         self.identity_header = secrets.token_hex(16)
         self._secrets = [form for text in (self.key, self.identity_header) for form in (text, json.dumps(text)[1:-1])]
@@ -105,20 +132,30 @@ class SimulatedAzure:
         except Exception as error:  # a damaged vocabulary, a slip in answers/*.toml: every completion says so
             raise RequestError(500, container_error(500, "Internal Server Error", f"No model: {error}")) from error
 
+    @cached_property
+    def control_plane(self) -> ControlPlane:
+        """What manages deployments. It is loaded when it is first needed."""
+        from .control_plane import ControlPlane
+        from .deployments import Subscription
+
+        return ControlPlane(Subscription(self.subscription_id, self.resource_group, self.workspace), self.url)
+
     def handle(self, request: Request) -> Response:
         """Answers one request."""
         fault = Fault()
         try:
-            if request.path != "/msi/token" and not self._knows(request.headers):
-                raise RequestError(401, UNAUTHORIZED, {"x-ms-error-reason": "Invalid JWT."})
-            fault = self._fault_of(request)
-            response = self._answer(request, fault)
+            if request.path.startswith(MANAGEMENT):
+                response = self._manage(request)
+            else:
+                deployed = SCORING.fullmatch(request.path)
+                if request.path != "/msi/token" and not deployed and not self._knows(request.headers):
+                    raise RequestError(401, UNAUTHORIZED, {"x-ms-error-reason": "Invalid JWT."})
+                fault = self._fault_of(request)
+                response = self._serve(request, fault) if deployed else self._answer(request, fault)
         except RequestError as error:
             response = _error_response(error)
-        if fault.name == "gateway" and response.status not in (200, 401):
-            response.headers["ms-azureml-model-error-statuscode"] = str(response.status)
-            response.headers["ms-azureml-model-error-reason"] = "model_error"
-            response.status = 424
+        if fault.name == "gateway" and response.status not in (200, 401, 424):
+            _pass_through_gateway(response)
         if fault.name == "wait":
             response.delay += fault.seconds
         response.headers.setdefault("x-request-id", secrets.token_hex(16))
@@ -146,6 +183,81 @@ class SimulatedAzure:
             )
         return route(request, fault)
 
+    # The control plane, and the endpoints that were deployed with it
+
+    def _manage(self, request: Request) -> Response:
+        if not request.path.startswith("/metadata/"):  # which is asked before anybody has signed in
+            self._check_manager(request)
+        reply = self.control_plane.answer(request.method, request.path, request.query, request.body, request.root)
+        content = reply.content
+        if isinstance(content, dict) and content.get("tokenType"):
+            token, ends = self._new_token(AUDIENCES[0], ENDPOINT_TOKEN_LIFETIME)
+            content |= {"accessToken": token, "expiryTimeUtc": ends, "refreshAfterTimeUtc": ends - ENDPOINT_TOKEN_LIFETIME // 2}
+        if content is None:
+            return Response(reply.status, headers=reply.headers or {})
+        return _json(reply.status, content, reply.headers)
+
+    def _check_manager(self, request: Request) -> None:
+        """Raises RequestError unless a request carries an access token for managing."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.casefold() != "bearer" or not token:
+            message = "Authentication failed. The 'Authorization' header is missing."
+            raise RequestError(401, arm_error("AuthenticationFailed", message))
+        audience, ends = self._tokens.get(token.strip(), ("", 0.0))
+        if ends <= time.time():
+            raise RequestError(401, arm_error("InvalidAuthenticationToken", "The access token is invalid."))
+        if audience not in (*MANAGEMENT_AUDIENCES, request.root):
+            message = (
+                f"The access token has been obtained for wrong audience or resource '{audience}'. "
+                f"It should exactly match with one of the allowed audiences '{MANAGEMENT_AUDIENCES[0]}'."
+            )
+            raise RequestError(401, arm_error("InvalidAuthenticationTokenAudience", message))
+
+    def _serve(self, request: Request, fault: Fault) -> Response:
+        """Answers for an endpoint that was deployed, with its own key, time-out and log, from behind Azure's gateway."""
+        endpoint, path = self.control_plane.endpoint_at(request.path)
+        if endpoint is None:
+            message = "No such endpoint: it was deleted, or never made. (On Azure its host name would not be found.)"
+            raise RequestError(404, container_error(404, "Not Found", message))
+        if not self._may_score(request.headers, endpoint):
+            raise RequestError(401, UNAUTHORIZED, {"x-ms-error-reason": "Invalid JWT."})
+        deployment = endpoint.deployment_for(request.headers.get("azureml-model-deployment"))
+        if deployment is None:
+            raise RequestError(404, container_error(404, "Not Found", "No deployment gets this request: look at the traffic."))
+        if refusal := fault.refusal():
+            raise refusal
+        try:
+            if path in ("/msi/token", "/simulator/requests"):
+                raise RequestError(404, {"detail": "Not Found"})
+            response = self._answer(replace(request, path=path, deployment=deployment), fault)
+        except RequestError as error:
+            response = _error_response(error)
+        seconds = float(response.headers.get(SECONDS_HEADER, "0"))
+        deployment.write_log(f"{request.method} {path} {response.status}" + (f", {seconds:.1f} s" if seconds else ""))
+        if seconds > deployment.request_timeout.total_seconds():
+            raise RequestError(
+                408,
+                container_error(
+                    408,
+                    "Request Timeout",
+                    f"The answer takes {seconds:.1f} s, the deployment's request_timeout_ms is "
+                    f"{deployment.request_timeout.total_seconds() * 1000:.0f}.",
+                ),
+            )
+        if response.status not in (200, 424):
+            _pass_through_gateway(response)
+        return response
+
+    def _may_score(self, headers: Mapping[str, str], endpoint: Endpoint) -> bool:
+        """Whether a request carries what the endpoint's authMode asks for: one of its keys, or an access token."""
+        scheme, _, bearer = headers.get("authorization", "").partition(" ")
+        bearer = bearer.strip() if scheme.casefold() == "bearer" else ""
+        if endpoint.auth_mode == "Key":
+            offered = (headers.get("api-key", ""), bearer)
+            return any(hmac.compare_digest(text.encode(), key.encode()) for text in offered for key in endpoint.keys.values())
+        audience, ends = self._tokens.get(bearer, ("", 0.0))
+        return audience == AUDIENCES[0] and ends > time.time()
+
     # Who is calling
 
     def _knows(self, headers: Mapping[str, str]) -> bool:
@@ -164,12 +276,16 @@ class SimulatedAzure:
         resource = parse_qs(request.query).get("resource", [""])[0].rstrip("/")
         if not resource:
             raise RequestError(400, {"statusCode": 400, "message": "The query parameter resource is missing."})
-        token = TOKEN_PREFIX + secrets.token_urlsafe(32)
-        ends = int(time.time()) + TOKEN_LIFETIME
-        self._tokens[token] = (resource, ends)
-        _forget_oldest(self._tokens)
+        token, ends = self._new_token(resource, TOKEN_LIFETIME)
         content = {"access_token": token, "expires_on": str(ends), "resource": resource, "token_type": "Bearer"}
         return _json(200, content)
+
+    def _new_token(self, audience: str, lifetime: int) -> tuple[str, int]:
+        """(an access token, when it ends in Unix seconds)."""
+        token, ends = TOKEN_PREFIX + secrets.token_urlsafe(32), int(time.time()) + lifetime
+        self._tokens[token] = (audience, ends)
+        _forget_oldest(self._tokens)
+        return token, ends
 
     # What can be called
 
@@ -179,11 +295,13 @@ class SimulatedAzure:
     def _info(self, request: Request, fault: Fault) -> Response:
         if fault.name == "no-info":
             raise RequestError(404, {"detail": "Not Found"})
-        return _json(200, INFO)
+        name = _model_name(request)
+        return _json(200, INFO | {"model_name": name, "served_model_name": name})
 
     def _models(self, request: Request, fault: Fault) -> Response:
         return _json(
-            200, {"data": [{"created": 0, "id": MODEL_NAME, "object": "model", "owned_by": "simulated"}], "object": "list"}
+            200,
+            {"data": [{"created": 0, "id": _model_name(request), "object": "model", "owned_by": "simulated"}], "object": "list"},
         )
 
     def _not_for_chat_models(self, request: Request, fault: Fault) -> Response:
@@ -191,6 +309,7 @@ class SimulatedAzure:
 
     def _complete(self, request: Request, fault: Fault) -> Response:
         answer = self.assistant.answer(request.body, request.headers.get("extra-parameters"), request.path.startswith("/v1/"))
+        answer.model_name = _model_name(request)
         answer.usage_apart |= fault.name == "usage-apart"
         answer.with_logprobs &= fault.name != "no-logprobs"
         pace = fault.seconds if fault.name == "slow" else self.token_delay
@@ -198,10 +317,13 @@ class SimulatedAzure:
             return _stream(answer, fault, pace)
         body = answer.body()
         delay = pace * body["usage"]["completion_tokens"]
+        headers = {"content-type": "application/json"}
+        if request.deployment:  # which has a time-out
+            headers[SECONDS_HEADER] = f"{FIRST_TOKEN + EACH_TOKEN * body['usage']['completion_tokens']:.2f}"
         changed = fault.change_body(body)
         if isinstance(changed, dict):
-            return _json(200, changed, delay=delay)
-        return Response(200, changed, {"content-type": "application/json"}, delay=delay)
+            return _json(200, changed, headers, delay)
+        return Response(200, changed, headers, delay)
 
     # What arrived
 
@@ -231,7 +353,8 @@ class SimulatedAzure:
 
     def _without_secrets(self, text: str) -> str:
         """A text with the key and all tokens blotted out: to be done before it is cut, or half a key would stay."""
-        for secret in self._secrets:
+        given_out = self.control_plane.subscription.keys if "control_plane" in self.__dict__ else ()
+        for secret in (*self._secrets, *given_out):
             if secret in text:
                 text = text.replace(secret, "***")
         return TOKEN.sub("***", text) if TOKEN_PREFIX in text else text
@@ -249,6 +372,18 @@ class SimulatedAzure:
             if seen >= fault.times:
                 return Fault()
         return fault
+
+
+def _model_name(request: Request) -> str:
+    """The model that a request goes to."""
+    return request.deployment.model_name if request.deployment else MODEL_NAME
+
+
+def _pass_through_gateway(response: Response) -> None:
+    """Turns an error of the container into 424, with its own status in a header."""
+    response.headers["ms-azureml-model-error-statuscode"] = str(response.status)
+    response.headers["ms-azureml-model-error-reason"] = "model_error"
+    response.status = 424
 
 
 def _stream(answer: Answer, fault: Fault, pace: float) -> Response:

@@ -1,4 +1,4 @@
-"""Error answers: what is raised, and the body that the managed-compute container puts around most of them."""
+"""Error answers: what is raised, and the bodies that the managed-compute container and the control plane put around most."""
 
 from __future__ import annotations
 
@@ -20,3 +20,12 @@ def container_error(status: int, code: str, message: str, **more: Any) -> dict:
     {'error': {'code': 'Internal Server Error', 'status': 500, 'message': 'It failed.'}}
     """
     return {"error": {"code": code, "status": status, "message": message, **more}}
+
+
+def arm_error(code: str, message: str, details: list[dict] | None = None) -> dict:
+    """The error body of Azure Resource Manager, the control plane.
+
+    >>> arm_error("BadRequest", "The request is invalid.")
+    {'error': {'code': 'BadRequest', 'message': 'The request is invalid.'}}
+    """
+    return {"error": {"code": code, "message": message, **({"details": details} if details else {})}}

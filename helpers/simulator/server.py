@@ -31,8 +31,8 @@ class Simulator:
     """A running simulated Azure.
 
     host: the address to listen on. port, https_port: 0 for any free one. key: what clients must send; made up if None.
-    token_delay: seconds the model takes for each token. on_loaded: called once the model is there. Raises OSError if a
-    port is taken.
+    token_delay: seconds the model takes for each token. on_loaded: called once the model is there. names: subscription_id,
+    resource_group and workspace, if they shall not be made-up ones. Raises OSError if a port is taken.
     """
 
     def __init__(
@@ -43,14 +43,16 @@ class Simulator:
         key: str | None = None,
         token_delay: float = 0.0,
         on_loaded: Callable[[], object] = lambda: None,
+        **names: str,
     ):
-        self.azure = SimulatedAzure(key, token_delay)
+        self.azure = SimulatedAzure(key, token_delay, **names)
         self.errors: list[str] = []  # tracebacks of defects in the simulator itself; nothing is ever printed
         self._sockets = [_listen(host, port), _listen(host, https_port)]
         name = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # all addresses: name one of them
         http_port, https_port = (listening.getsockname()[1] for listening in self._sockets)
         shown = f"[{name}]" if ":" in name else name
         self.http_url, self.url = f"http://{shown}:{http_port}", f"https://{shown}:{https_port}"
+        self.azure.url = self.url
         certificates = Certificates(dict.fromkeys((*NAMES, name)))
         self._certificate_files = _write_certificates(certificates.authority_pem)
         self._on_loaded = on_loaded
@@ -73,6 +75,13 @@ class Simulator:
             "AZURE_INFERENCE_CREDENTIAL": self.azure.key,
             "IDENTITY_ENDPOINT": f"{self.http_url}/msi/token",
             "IDENTITY_HEADER": self.azure.identity_header,
+            "AZURE_SUBSCRIPTION_ID": self.azure.subscription_id,
+            "AZURE_RESOURCE_GROUP": self.azure.resource_group,
+            "AZURE_ML_WORKSPACE": self.azure.workspace,
+            "AZURE_MAX_USD_PER_HOUR": "10",  # nothing is billed here
+            "AZURE_RESOURCE_MANAGER_URL": self.url,
+            "ARM_CLOUD_METADATA_URL": f"{self.url}/metadata/endpoints?api-version=2019-05-01",
+            "REGISTRY_DISCOVERY_ENDPOINT_URL": f"{self.url}/",
             **self._certificate_files,
         }
 
@@ -119,7 +128,8 @@ class Simulator:
         if body is None:
             return  # the client went away in the middle of its request
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        request = Request(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers, body)
+        query = scope["query_string"].decode("latin-1")
+        request = Request(scope["method"], scope["path"], query, headers, body, scope["scheme"])
         try:
             response = self.azure.handle(request)
             await _send(response, receive, send)
