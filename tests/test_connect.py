@@ -115,6 +115,13 @@ def test_one_can_change_to_an_endpoint_of_ones_own_without_a_restart(tmp_path):
     assert "your own endpoint" in python(code, tmp_path).stdout.splitlines()[1]
 
 
+def test_prices_are_simulated_with_the_endpoint_and_real_with_ones_own(tmp_path):
+    code = "import os\nfrom helpers import connect\nconnect()\nprint(os.environ['AZURE_RETAIL_PRICES_URL'])\n"
+    code += f"os.environ.update({ENDPOINT})\nconnect()\nprint(os.environ.get('AZURE_RETAIL_PRICES_URL'))"
+    lines = python(code, tmp_path).stdout.splitlines()
+    assert lines[1].startswith("https://127.0.0.1:") and lines[3] == "None"
+
+
 def test_a_dotenv_file_in_a_folder_above_is_read_but_the_environment_wins(tmp_path):
     (tmp_path / ".env").write_text("AZURE_INFERENCE_ENDPOINT=https://from-file.example\nAZURE_INFERENCE_CREDENTIAL=file-key\n")
     below = tmp_path / "notebooks"

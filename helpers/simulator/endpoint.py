@@ -22,6 +22,8 @@ from urllib.parse import parse_qs
 from .errors import RequestError, arm_error, container_error
 from .faults import HEADER as FAULT_HEADER
 from .faults import UNAUTHORIZED, Fault, read_fault
+from .retail_prices import ROUTE as PRICES_ROUTE
+from .retail_prices import price_list
 
 if TYPE_CHECKING:
     from .completions import Answer, Assistant
@@ -53,6 +55,7 @@ INFO = {
 TOKEN_PREFIX = "simulated-token-"
 TOKEN = re.compile(TOKEN_PREFIX + r"[\w-]+")
 DIGITS = re.compile(r"[0-9]{1,6}")
+WITHOUT_KEY = ("/msi/token", PRICES_ROUTE)
 SECRET_HEADERS = ("api-key", "authorization", "x-identity-header", "secret")
 
 
@@ -119,6 +122,7 @@ class SimulatedAzure:
             "/embeddings": ("POST", self._not_for_chat_models),
             "/images/embeddings": ("POST", self._not_for_chat_models),
             "/msi/token": ("GET", self._token),
+            PRICES_ROUTE: ("GET", self._retail_prices),
             "/simulator/requests": ("GET", self._requests),
         }
 
@@ -148,7 +152,7 @@ class SimulatedAzure:
                 response = self._manage(request)
             else:
                 deployed = SCORING.fullmatch(request.path)
-                if request.path != "/msi/token" and not deployed and not self._knows(request.headers):
+                if request.path not in WITHOUT_KEY and not deployed and not self._knows(request.headers):
                     raise RequestError(401, UNAUTHORIZED, {"x-ms-error-reason": "Invalid JWT."})
                 fault = self._fault_of(request)
                 response = self._serve(request, fault) if deployed else self._answer(request, fault)
@@ -227,7 +231,7 @@ class SimulatedAzure:
         if refusal := fault.refusal():
             raise refusal
         try:
-            if path in ("/msi/token", "/simulator/requests"):
+            if path in (*WITHOUT_KEY, "/simulator/requests"):
                 raise RequestError(404, {"detail": "Not Found"})
             response = self._answer(replace(request, path=path, deployment=deployment), fault)
         except RequestError as error:
@@ -303,6 +307,9 @@ class SimulatedAzure:
             200,
             {"data": [{"created": 0, "id": _model_name(request), "object": "model", "owned_by": "simulated"}], "object": "list"},
         )
+
+    def _retail_prices(self, request: Request, fault: Fault) -> Response:
+        return _json(200, price_list(request.query, request.root))
 
     def _not_for_chat_models(self, request: Request, fault: Fault) -> Response:
         raise RequestError(404, "NOT FOUND")

@@ -73,6 +73,7 @@ class Simulator:
             "AZURE_INFERENCE_ENDPOINT": self.url,
             "AZURE_INFERENCE_ENDPOINT_HTTP": self.http_url,
             "AZURE_INFERENCE_CREDENTIAL": self.azure.key,
+            "AZURE_RETAIL_PRICES_URL": f"{self.url}/api/retail/prices",
             "IDENTITY_ENDPOINT": f"{self.http_url}/msi/token",
             "IDENTITY_HEADER": self.azure.identity_header,
             "AZURE_SUBSCRIPTION_ID": self.azure.subscription_id,
