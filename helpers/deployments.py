@@ -1,0 +1,111 @@
+"""Deployments and their price: what you have agreed to pay, and what is still running."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from helpers.connect import MOST_USD_PER_HOUR
+from helpers.cost import cost_usd, list_price
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+
+class PriceNotAcceptedError(RuntimeError):
+    """A deployment would cost more than was agreed to. Nothing has been created."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A deployment that exists and is billed. ``minutes``: whole ones since it was created. ``usd``: what they cost by list
+    price, None if the kit has no price for that size in that region."""
+
+    workspace: str
+    resource_group: str
+    region: str
+    endpoint: str
+    deployment: str
+    instance_type: str
+    instances: int
+    state: str
+    minutes: int
+    usd_per_hour: float | None
+    usd: float | None
+
+    def __str__(self) -> str:
+        """One line that says it all.
+
+        >>> row = "phi4-workspace", "phi4-lessons", "eastus2", "my-phi4", "blue", "Standard_NC24ads_A100_v4", 1, "Succeeded"
+        >>> print(Running(*row, 125, 3.673, 7.65))
+        my-phi4/blue in phi4-workspace: 1 x Standard_NC24ads_A100_v4, Succeeded, 2 h 5 min, 7.65 US dollars so far
+        """
+        price = "no price known" if self.usd is None else f"{self.usd:,.2f} US dollars so far"
+        return (
+            f"{self.endpoint}/{self.deployment} in {self.workspace}: {self.instances} x {self.instance_type}, {self.state}, "
+            f"{self.minutes // 60} h {self.minutes % 60} min, {price}"
+        )
+
+
+def accept_price(instance_type: str, instance_count: int = 1, region: str = "eastus") -> float:
+    """Says what a deployment will cost per hour, and returns it in US dollars, if you have agreed to pay as much.
+
+    You agree by setting AZURE_MAX_USD_PER_HOUR to the most that one deployment may cost per hour. Raises
+    PriceNotAcceptedError if it is not set, or too low; ValueError if the kit has no price for that size and region, or if
+    the variable holds no number. Call it before anything that starts a machine.
+    """
+    price = list_price(instance_type, region)
+    per_hour = cost_usd(price, instance_count, hours=1)
+    offer = f"{instance_count} x {instance_type} in {region} costs {per_hour:,.2f} US dollars an hour until it is deleted"
+    agreed = os.environ.get(MOST_USD_PER_HOUR, "")
+    if not agreed:
+        raise PriceNotAcceptedError(f"{offer}. If you agree, set {MOST_USD_PER_HOUR} to that amount or more. Nothing was created.")
+    try:
+        most = float(agreed)
+    except ValueError:
+        most = math.nan
+    if not 0 <= most < math.inf:
+        raise ValueError(f"{MOST_USD_PER_HOUR} is {agreed!r}, expected an amount in US dollars such as 4 or 3.70.")
+    if per_hour > most:
+        raise PriceNotAcceptedError(f"{offer}, but {MOST_USD_PER_HOUR} allows {agreed}. Nothing was created.")
+    print(f"{offer} (list price of {price.date}; {MOST_USD_PER_HOUR} allows {agreed}).")
+    return per_hour
+
+
+def running(credential: TokenCredential, subscription_id: str) -> list[Running]:
+    """All online deployments in all workspaces of a subscription that you may see: the most expensive first.
+
+    It asks the control plane, real or simulated, as the environment says. Failed deployments are listed too, since their
+    machines may be billed. Raises azure.core.exceptions.HttpResponseError as azure-ai-ml does.
+    """
+    from azure.ai.ml import MLClient  # takes more than a second
+
+    found = []
+    subscription = MLClient(credential, subscription_id, enable_telemetry=False)
+    for workspace in subscription.workspaces.list(scope="subscription"):
+        ml = MLClient(credential, subscription_id, workspace.resource_group, workspace.name, enable_telemetry=False)
+        for endpoint in ml.online_endpoints.list():
+            for deployment in ml.online_deployments.list(endpoint.name):
+                minutes = math.floor((datetime.now(UTC) - deployment.creation_context.created_at).total_seconds() / 60)
+                try:
+                    per_hour = cost_usd(list_price(deployment.instance_type, endpoint.location), deployment.instance_count, 1)
+                except ValueError:
+                    per_hour = None
+                row = Running(
+                    workspace.name,
+                    workspace.resource_group,
+                    endpoint.location,
+                    endpoint.name,
+                    deployment.name,
+                    deployment.instance_type,
+                    deployment.instance_count,
+                    str(getattr(deployment.provisioning_state, "value", deployment.provisioning_state)),
+                    minutes,
+                    per_hour,
+                    None if per_hour is None else per_hour * minutes / 60,
+                )
+                found.append(row)
+    return sorted(found, key=lambda row: row.usd or math.inf, reverse=True)
