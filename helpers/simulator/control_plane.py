@@ -38,6 +38,8 @@ PROVIDER = "Microsoft.MachineLearningServices"
 LONGEST_TIMEOUT = timedelta(seconds=180)
 MADE_BY_CLIENT = ("createdBy", "createdAt", "lastModifiedAt")  # azure-ai-ml puts them there, and sends them back
 SCORING = re.compile(r"/([A-Za-z][\w-]*)\.(\w+)\.inference\.ml(/.*)?")
+TOKEN_LIFETIME = 3600  # seconds; of a token that an endpoint gives out
+ENTRA_AUDIENCE = "https://ml.azure.com"  # of tokens of Microsoft Entra ID for endpoints
 PROBE = {"initialDelay": "PT10S", "period": "PT10S", "timeout": "PT2S", "successThreshold": 1, "failureThreshold": 30}
 
 
@@ -104,10 +106,14 @@ class Reply:
 
 
 class ControlPlane:
-    """Answers management requests from a subscription. ``scoring_root``: where deployed endpoints are reached."""
+    """Answers management requests from a subscription.
 
-    def __init__(self, subscription: Subscription, scoring_root: str):
-        self.subscription, self.scoring_root = subscription, scoring_root
+    scoring_root: where deployed endpoints are reached. new_token: makes a token for an audience and a number of seconds,
+    and says when it ends.
+    """
+
+    def __init__(self, subscription: Subscription, scoring_root: str, new_token: Callable[[str, int], tuple[str, int]]):
+        self.subscription, self.scoring_root, self.new_token = subscription, scoring_root, new_token
         every = rf"/subscriptions/(?P<subscription>[^/]+)/providers/{PROVIDER}"
         one = rf"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)/providers/{PROVIDER}"
         workspace = one + r"/workspaces/(?P<workspace>[^/]+)"
@@ -366,10 +372,13 @@ class ControlPlane:
         found = self.subscription.endpoint(workspace, endpoint)
         if found.auth_mode == "Key":
             raise RequestError(400, arm_error("BadRequest", "The endpoint gives out keys, not tokens: its authMode is Key."))
-        return Reply(200, {"tokenType": "Bearer"})  # the endpoint adds the token and its times
+        audience = found.host if found.auth_mode == "AMLToken" else ENTRA_AUDIENCE
+        token, ends = self.new_token(audience, TOKEN_LIFETIME)
+        times = {"expiryTimeUtc": ends, "refreshAfterTimeUtc": ends - TOKEN_LIFETIME // 2}
+        return Reply(200, {"accessToken": token, "tokenType": "Bearer", **times})
 
     def _endpoint_body(self, endpoint: Endpoint) -> dict:
-        place = f"{self.scoring_root}/{endpoint.name}.{endpoint.region}.inference.ml"
+        place = f"{self.scoring_root}/{endpoint.host}"
         properties = dict(endpoint.properties)
         if endpoint.is_shared:
             properties[AUTO_DELETION] = format_datetime(self.subscription.date_of(endpoint.deleted_at), usegmt=True)
@@ -392,6 +401,7 @@ class ControlPlane:
                 "swaggerUri": f"{place}/swagger.json",
                 "traffic": endpoint.traffic,
                 "mirrorTraffic": {},
+            properties[SHARED] = "true"
             },
             "systemData": self._system_data(endpoint.created),
         }

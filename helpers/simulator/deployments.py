@@ -85,8 +85,9 @@ class Endpoint:
     served: int = 0
 
     @property
-    def is_shared(self) -> bool:
-        return str(self.properties.get(SHARED, "")).casefold() == "true"
+    def host(self) -> str:
+        """The name under which it is reached."""
+        return f"{self.name}.{self.region}.inference.ml"
 
     def deployment_for(self, wanted: str | None) -> Deployment | None:
         """The deployment that gets the next request: the one asked for, or in turn as the traffic says."""

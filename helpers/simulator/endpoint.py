@@ -34,13 +34,13 @@ REMEMBERED_REQUESTS = 100
 REMEMBERED_TOKENS = 1000
 LONGEST_HEADER, MOST_HEADERS = 2000, 100  # that are remembered: characters, also of path and query; headers
 TOKEN_LIFETIME = 86_400  # seconds
-ENDPOINT_TOKEN_LIFETIME = 3600
 FIRST_TOKEN, EACH_TOKEN = 0.067, 0.0225  # seconds of a single request to Phi-4 on one A100, by a public benchmark of vLLM
 SECONDS_HEADER = "x-simulated-seconds"  # how long a GPU would have taken for a whole answer
 MODEL_NAME = "Phi-4"
 AUDIENCES = ("https://ml.azure.com", "https://cognitiveservices.azure.com", "https://ai.azure.com")
-MANAGEMENT_AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net", "https://ml.azure.com")
-MANAGEMENT = ("/subscriptions/", "/metadata/", "/registrymanagement/", "/mferp/")  # how paths of the control plane begin
+MANAGEMENT_AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
+REGISTRY = ("/registrymanagement/", "/mferp/")  # how paths begin that take tokens for endpoints, too
+MANAGEMENT = ("/subscriptions/", "/metadata/", *REGISTRY)  # how paths of the control plane begin
 SCORING = re.compile(r"/[A-Za-z][\w-]*\.\w+\.inference\.ml(?:/.*)?")  # and those of an endpoint that was deployed there
 SUBSCRIPTION, RESOURCE_GROUP, WORKSPACE = "5eed0000-0000-4000-8000-000000000004", "phi4-lessons", "phi4-workspace"
 INFO = {
@@ -138,7 +138,8 @@ class SimulatedAzure:
         from .control_plane import ControlPlane
         from .deployments import Subscription
 
-        return ControlPlane(Subscription(self.subscription_id, self.resource_group, self.workspace), self.url)
+        subscription = Subscription(self.subscription_id, self.resource_group, self.workspace)
+        return ControlPlane(subscription, self.url, self._new_token)
 
     def handle(self, request: Request) -> Response:
         """Answers one request."""
@@ -189,11 +190,7 @@ class SimulatedAzure:
         if not request.path.startswith("/metadata/"):  # which is asked before anybody has signed in
             self._check_manager(request)
         reply = self.control_plane.answer(request.method, request.path, request.query, request.body, request.root)
-        content = reply.content
-        if isinstance(content, dict) and content.get("tokenType"):
-            token, ends = self._new_token(AUDIENCES[0], ENDPOINT_TOKEN_LIFETIME)
-            content |= {"accessToken": token, "expiryTimeUtc": ends, "refreshAfterTimeUtc": ends - ENDPOINT_TOKEN_LIFETIME // 2}
-        if content is None:
+        if reply.content is None:
             return Response(reply.status, headers=reply.headers or {})
         return _json(reply.status, content, reply.headers)
 
@@ -206,7 +203,8 @@ class SimulatedAzure:
         audience, ends = self._tokens.get(token.strip(), ("", 0.0))
         if ends <= time.time():
             raise RequestError(401, arm_error("InvalidAuthenticationToken", "The access token is invalid."))
-        if audience not in (*MANAGEMENT_AUDIENCES, request.root):
+        more = AUDIENCES[:1] if request.path.startswith(REGISTRY) else ()
+        if audience not in (*MANAGEMENT_AUDIENCES, request.root, *more):
             message = (
                 f"The access token has been obtained for wrong audience or resource '{audience}'. "
                 f"It should exactly match with one of the allowed audiences '{MANAGEMENT_AUDIENCES[0]}'."
@@ -256,7 +254,7 @@ class SimulatedAzure:
             offered = (headers.get("api-key", ""), bearer)
             return any(hmac.compare_digest(text.encode(), key.encode()) for text in offered for key in endpoint.keys.values())
         audience, ends = self._tokens.get(bearer, ("", 0.0))
-        return audience == AUDIENCES[0] and ends > time.time()
+        return audience == (endpoint.host if endpoint.auth_mode == "AMLToken" else AUDIENCES[0]) and ends > time.time()
 
     # Who is calling
 
