@@ -22,6 +22,7 @@ SHARED, AUTO_DELETION = "SharedComputeCapacityEnabled", "TargetAutoDeletionTime"
 SHARED_HOURS = 168
 MOST_ENDPOINTS, MOST_DEPLOYMENTS, MOST_INSTANCES = 100, 20, 50  # per region; per endpoint; per deployment
 LOG_LINES = 200
+SHORTEST_KEY = 8  # shorter ones could not be blotted out of what is shown
 POLLS = {"create_deployment": 4, "scale": 4, "fail_for_capacity": 4}  # looks at an operation until it is done; 2 for the others
 REGISTRY = "azureml://registries/azureml/models/{}/versions/{}"
 
@@ -208,8 +209,14 @@ class Subscription:
     def regenerate_key(self, endpoint: Endpoint, kind: str, value: str | None) -> Operation:
         if kind not in ("Primary", "Secondary"):
             raise _bad_request(f"keyType is {kind!r}, expected Primary or Secondary.")
-        key = value or self._new_key()
-        self.keys.add(key)
+        if endpoint.auth_mode != "Key":
+            raise _bad_request(f"The endpoint has no keys: its authMode is {endpoint.auth_mode}.")
+        name = f"{kind.lower()}Key"
+        if value in (None, endpoint.keys[name]):  # azure-ai-ml sends the old key when it asks for a new one
+            value = self._new_key()
+        if len(value) < SHORTEST_KEY or not value.isascii() or not value.isprintable() or " " in value:
+            raise _bad_request(f"keyValue: expected at least {SHORTEST_KEY} ASCII characters without white space.")
+        self.keys.add(value)
 
         def finish() -> None:
             endpoint.keys[f"{kind.lower()}Key"] = key

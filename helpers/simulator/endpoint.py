@@ -231,7 +231,8 @@ class SimulatedAzure:
         except RequestError as error:
             response = _error_response(error)
         seconds = float(response.headers.get(SECONDS_HEADER, "0"))
-        deployment.write_log(f"{request.method} {path} {response.status}" + (f", {seconds:.1f} s" if seconds else ""))
+        shown = self._without_secrets(path)[:LONGEST_HEADER]
+        deployment.write_log(f"{request.method} {shown} {response.status}" + (f", {seconds:.1f} s" if seconds else ""))
         if seconds > deployment.request_timeout.total_seconds():
             raise RequestError(
                 408,
@@ -345,6 +346,7 @@ class SimulatedAzure:
                 "query": self._without_secrets(request.query)[:LONGEST_HEADER],
                 "headers": headers,
                 "body": self._without_secrets(request.body.decode("utf-8", "replace"))[:LARGEST_REMEMBERED_BODY],
+        body = _without_new_key(request.body) if request.path.casefold().endswith("/regeneratekeys") else request.body
                 "status": status,
             }
         )
@@ -417,5 +419,14 @@ def _forget_oldest(remembered: dict) -> None:
 
 def _hidden(value: str) -> str:
     """A secret header's value without the secret: its scheme stays."""
+def _without_new_key(body: bytes) -> bytes:
+    """A request for a new key without the key that it may hold, whether it will be accepted or not."""
+    try:
+        content = json.loads(body)
+        return json.dumps({**content, "keyValue": "***"} if "keyValue" in content else {**content}).encode()
+    except (ValueError, RecursionError, TypeError):
+        return b"***"
+
+
     scheme, space, rest = value.partition(" ")
     return f"{scheme} ***" if space and rest else "***"
