@@ -148,11 +148,11 @@ class SimulatedAzure:
             if request.path.startswith(MANAGEMENT):
                 response = self._manage(request)
             else:
-                deployed = SCORING.fullmatch(request.path)
+                deployed = self._enter(request) if SCORING.fullmatch(request.path) else None
                 if request.path != "/msi/token" and not deployed and not self._knows(request.headers):
                     raise RequestError(401, UNAUTHORIZED, {"x-ms-error-reason": "Invalid JWT."})
                 fault = self._fault_of(request)
-                response = self._serve(request, fault) if deployed else self._answer(request, fault)
+                response = self._serve(request, fault, *deployed) if deployed else self._answer(request, fault)
         except RequestError as error:
             response = _error_response(error)
         if fault.name == "gateway" and response.status not in (200, 401, 424):
@@ -211,8 +211,8 @@ class SimulatedAzure:
             )
             raise RequestError(401, arm_error("InvalidAuthenticationTokenAudience", message))
 
-    def _serve(self, request: Request, fault: Fault) -> Response:
-        """Answers for an endpoint that was deployed, with its own key, time-out and log, from behind Azure's gateway."""
+    def _enter(self, request: Request) -> tuple[Endpoint, str]:
+        """(the deployed endpoint that a request may call, the rest of the path). Raises RequestError."""
         endpoint, path = self.control_plane.endpoint_at(request.path)
         if endpoint is None:
             message = "No such endpoint: it was deleted, or never made. (On Azure its host name would not be found.)"
@@ -222,6 +222,10 @@ class SimulatedAzure:
         deployment = endpoint.deployment_for(request.headers.get("azureml-model-deployment"))
         if deployment is None:
             raise RequestError(404, container_error(404, "Not Found", "No deployment gets this request: look at the traffic."))
+        return endpoint, path
+
+    def _serve(self, request: Request, fault: Fault, endpoint: Endpoint, path: str) -> Response:
+        """Answers for an endpoint that was deployed, with its time-out and log, from behind Azure's gateway."""
         if refusal := fault.refusal():
             raise refusal
         try:
