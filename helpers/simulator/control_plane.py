@@ -23,6 +23,7 @@ from .deployments import (
     AUTO_DELETION,
     MOST_INSTANCES,
     REGISTRY,
+    SHARED,
     Deployment,
     DeploymentBody,
     Endpoint,

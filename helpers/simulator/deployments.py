@@ -77,6 +77,7 @@ class Endpoint:
     tags: dict = field(default_factory=dict)
     properties: dict = field(default_factory=dict)
     description: str | None = None
+    is_shared: bool = False  # on quota that Microsoft lends; never changed
     traffic: dict[str, int] = field(default_factory=dict)
     state: str = "Creating"
     operation: Operation | None = None
@@ -99,7 +100,7 @@ class Endpoint:
         if not turns:
             return None
         self.served += 1
-        return ready[turns[self.served * 61 % len(turns)]]  # 61: every share evenly spread over a hundred requests
+        return ready[turns[self.served * 61 % 100 * len(turns) // 100]]  # 61: shares evenly spread over a hundred requests
 
 
 class Subscription:
@@ -177,6 +178,8 @@ class Subscription:
             found.keys = {kind: self._new_key() for kind in ("primaryKey", "secondaryKey")}
             self.endpoints[region, name.casefold()] = found
             self._describe(found, body)
+            if str(body.properties.get(SHARED)).casefold() == "true":
+                found.is_shared, found.deleted_at = True, self.clock + SHARED_HOURS * 3600
             found.operation = self._start("create_endpoint", lambda: _set_state(found, "Succeeded"))
             return found, True
         _check_idle(found, "endpoint")
@@ -194,16 +197,16 @@ class Subscription:
         return found, False
 
     def _describe(self, endpoint: Endpoint, body: EndpointBody) -> None:
-        endpoint.tags, endpoint.properties, endpoint.description = body.tags, body.properties, body.description
-        if endpoint.is_shared:
-            endpoint.deleted_at = min(endpoint.deleted_at, self.clock + SHARED_HOURS * 3600)
+        endpoint.tags, endpoint.description = body.tags, body.description
+        endpoint.properties = {name: value for name, value in body.properties.items() if name not in (SHARED, AUTO_DELETION)}
 
     def delete_endpoint(self, endpoint: Endpoint) -> Operation:
         _check_idle(endpoint, "endpoint")
         endpoint.state = "Deleting"
         for deployment in endpoint.deployments.values():
             deployment.state = "Deleting"
-        endpoint.operation = self._start("delete", lambda: _forget(self.endpoints, (endpoint.region, endpoint.name.casefold())))
+        place = endpoint.region, endpoint.name.casefold()
+        endpoint.operation = self._start("delete", lambda: _forget(self.endpoints, place, endpoint))
         return endpoint.operation
 
     def regenerate_key(self, endpoint: Endpoint, kind: str, value: str | None) -> Operation:
@@ -293,11 +296,14 @@ class Subscription:
         }
 
     def delete_deployment(self, endpoint: Endpoint, deployment: Deployment) -> Operation:
+        _check_idle(endpoint, "endpoint")  # its traffic may be about to change
         _check_idle(deployment, "deployment")
         if endpoint.traffic.get(deployment.name.casefold()):
             raise _bad_request(f"The deployment {deployment.name} still gets traffic: set its traffic to 0 first.")
         deployment.state = "Deleting"
-        deployment.operation = self._start("delete", lambda: _forget(endpoint.deployments, deployment.name.casefold()))
+        deployment.operation = self._start(
+            "delete", lambda: _forget(endpoint.deployments, deployment.name.casefold(), deployment)
+        )
         return deployment.operation
 
     def _check_model(self, model: str) -> None:
@@ -356,7 +362,7 @@ class Subscription:
             timedelta(minutes=3),
             16,
             since,
-            {},
+            {"endpointComputeType": "Managed", "model": facts["model"], "instanceType": facts["instance_type"]},
             facts["tags"],
             "Succeeded",
         )
@@ -422,8 +428,10 @@ def _set_state(resource: Endpoint | Deployment, state: str) -> None:
     resource.state = state
 
 
-def _forget(things: dict, name: object) -> None:
-    things.pop(name, None)
+def _forget(things: dict, name: object, thing: object) -> None:
+    """Removes a thing, unless another has its name by now."""
+    if things.get(name) is thing:
+        del things[name]
 
 
 def _bad_request(message: str) -> RequestError:

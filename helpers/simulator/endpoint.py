@@ -416,13 +416,6 @@ def _content(body: str) -> object:
         return body
 
 
-def _forget_oldest(remembered: dict) -> None:
-    while len(remembered) > REMEMBERED_TOKENS:
-        del remembered[next(iter(remembered))]
-
-
-def _hidden(value: str) -> str:
-    """A secret header's value without the secret: its scheme stays."""
 def _without_new_key(body: bytes) -> bytes:
     """A request for a new key without the key that it may hold, whether it will be accepted or not."""
     try:
@@ -434,3 +427,10 @@ def _without_new_key(body: bytes) -> bytes:
 
     scheme, space, rest = value.partition(" ")
     return f"{scheme} ***" if space and rest else "***"
+def _forget_oldest(remembered: dict) -> None:
+    while len(remembered) > REMEMBERED_TOKENS:
+        del remembered[next(iter(remembered))]
+
+
+def _hidden(value: str) -> str:
+    """A secret header's value without the secret: its scheme stays."""
