@@ -222,7 +222,7 @@ class Subscription:
         self.keys.add(value)
 
         def finish() -> None:
-            endpoint.keys[f"{kind.lower()}Key"] = key
+            endpoint.keys[name] = value
 
         return self._start("regenerate_keys", finish)
 

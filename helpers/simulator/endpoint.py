@@ -189,10 +189,13 @@ class SimulatedAzure:
     def _manage(self, request: Request) -> Response:
         if not request.path.startswith("/metadata/"):  # which is asked before anybody has signed in
             self._check_manager(request)
+        if len(request.body) > LARGEST_BODY:
+            message = f"The body has more than {LARGEST_BODY} bytes (1 MiB), which is the most accepted."
+            raise RequestError(413, arm_error("RequestEntityTooLarge", message))
         reply = self.control_plane.answer(request.method, request.path, request.query, request.body, request.root)
         if reply.content is None:
             return Response(reply.status, headers=reply.headers or {})
-        return _json(reply.status, content, reply.headers)
+        return _json(reply.status, reply.content, reply.headers)
 
     def _check_manager(self, request: Request) -> None:
         """Raises RequestError unless a request carries an access token for managing."""
@@ -219,13 +222,13 @@ class SimulatedAzure:
             raise RequestError(404, container_error(404, "Not Found", message))
         if not self._may_score(request.headers, endpoint):
             raise RequestError(401, UNAUTHORIZED, {"x-ms-error-reason": "Invalid JWT."})
-        deployment = endpoint.deployment_for(request.headers.get("azureml-model-deployment"))
-        if deployment is None:
-            raise RequestError(404, container_error(404, "Not Found", "No deployment gets this request: look at the traffic."))
         return endpoint, path
 
     def _serve(self, request: Request, fault: Fault, endpoint: Endpoint, path: str) -> Response:
         """Answers for an endpoint that was deployed, with its time-out and log, from behind Azure's gateway."""
+        deployment = endpoint.deployment_for(request.headers.get("azureml-model-deployment"))
+        if deployment is None:
+            raise RequestError(404, container_error(404, "Not Found", "No deployment gets this request: look at the traffic."))
         if refusal := fault.refusal():
             raise refusal
         try:
@@ -343,14 +346,14 @@ class SimulatedAzure:
             name[:LONGEST_HEADER]: _hidden(value) if name in SECRET_HEADERS else self._without_secrets(value)[:LONGEST_HEADER]
             for name, value in list(request.headers.items())[:MOST_HEADERS]
         }
+        body = _without_new_key(request.body) if request.path.casefold().endswith("/regeneratekeys") else request.body
         self.journal.append(
             {
                 "method": request.method,
                 "path": self._without_secrets(request.path)[:LONGEST_HEADER],
                 "query": self._without_secrets(request.query)[:LONGEST_HEADER],
                 "headers": headers,
-                "body": self._without_secrets(request.body.decode("utf-8", "replace"))[:LARGEST_REMEMBERED_BODY],
-        body = _without_new_key(request.body) if request.path.casefold().endswith("/regeneratekeys") else request.body
+                "body": self._without_secrets(body.decode("utf-8", "replace"))[:LARGEST_REMEMBERED_BODY],
                 "status": status,
             }
         )
@@ -425,8 +428,6 @@ def _without_new_key(body: bytes) -> bytes:
         return b"***"
 
 
-    scheme, space, rest = value.partition(" ")
-    return f"{scheme} ***" if space and rest else "***"
 def _forget_oldest(remembered: dict) -> None:
     while len(remembered) > REMEMBERED_TOKENS:
         del remembered[next(iter(remembered))]
@@ -434,3 +435,5 @@ def _forget_oldest(remembered: dict) -> None:
 
 def _hidden(value: str) -> str:
     """A secret header's value without the secret: its scheme stays."""
+    scheme, space, rest = value.partition(" ")
+    return f"{scheme} ***" if space and rest else "***"
