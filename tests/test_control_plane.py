@@ -408,7 +408,7 @@ def test_no_key_and_no_token_is_remembered_or_logged(cloud, ml, manager, place, 
     assert [each.status_code for each in answers] == [202, 400, 404, 400, 202]
     given = manager.online_endpoints.list_keys(*place, "served")
     with chat(served.root, served.key) as client:
-        client.complete(messages=[UserMessage(f"My key is {given.secondary_key}, my token {token}")])
+        client.complete(messages=[UserMessage(f"My keys: {given.secondary_key} {mine[0]}, my token: {token}")])
         with pytest.raises(HttpResponseError):
             client.complete(messages=[UserMessage(given.primary_key)], temperature=7)
     shown = [each.text for each in answers]
@@ -972,6 +972,15 @@ def test_request_settings_come_back_as_durations(wire):
     assert shown["requestSettings"]["requestTimeout"] in ("PT3M", "PT180S")
     assert shown["requestSettings"]["maxConcurrentRequestsPerInstance"] == 16
     assert shown["scaleSettings"] == {"scaleType": "Default"}  # azure-ai-ml cannot do without
+
+
+def test_tags_are_added_without_another_word(wire):
+    path = wire.endpoint(traffic={})
+    blue = wire.deploy(path)
+    assert wire.send("PATCH", path, {"tags": {"a": "1"}})[1]["tags"] == {"a": "1"}
+    assert wire.send("PATCH", path, {"tags": {"b": "2"}})[1]["tags"] == {"a": "1", "b": "2"}
+    for tags in (5, ["a"], {"a": 1}, {"a": None}):
+        assert wire.send("PATCH", path, {"tags": tags})[0] == wire.send("PATCH", blue, {"tags": tags})[0] == 400
 
 
 def test_limits_of_the_service_hold(wire):
