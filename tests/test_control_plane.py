@@ -665,9 +665,15 @@ def test_deleting_an_endpoint_deletes_its_deployments_and_frees_their_quota(wire
     path = wire.endpoint()
     blue = wire.deploy(path, instances=2)
     wire.direct(path, blue=100)
+    bearer = {"authorization": f"Bearer {wire.send('POST', f'{path}/listKeys')[1]['primaryKey']}"}
+    assert wire.send("GET", "/one.eastus2.inference.ml/info", **bearer)[0] == 200
     assert wire.send("DELETE", path)[0] == 202
-    assert wire.send("GET", path)[1]["properties"]["provisioningState"] == "Deleting"
-    wire.finish() if wire.last.status == 202 else wire.send("GET", path)
+    deleting = wire.last
+    assert wire.send("GET", "/one.eastus2.inference.ml/info", **bearer)[0] == 404
+    shown = wire.send("GET", wire.at())[1]["value"] + wire.send("GET", f"{path}/deployments")[1]["value"]
+    assert [each["properties"]["provisioningState"] for each in shown] == ["Deleting", "Deleting"]
+    wire.last = deleting
+    assert wire.finish()[0] == "Succeeded"
     assert [wire.send("GET", gone)[0] for gone in (path, blue)] == [404, 404]
     assert wire.used() == (0, 48)
     assert wire.send("GET", wire.at())[1]["value"] == []
