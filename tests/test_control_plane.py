@@ -905,7 +905,10 @@ def test_another_model_of_the_family_answers_under_its_own_name(wire):
     path = wire.endpoint()
     mini = "azureml://registries/azureml/models/Phi-4-mini-instruct/versions/1"
     wire.deploy(path, model=mini)
-    assert wire.call(path, **{"azureml-model-deployment": "blue"})[1]["model_name"] == "Phi-4-mini-instruct"
+    to_blue = {"azureml-model-deployment": "blue"}
+    assert wire.call(path, **to_blue)[1]["model_name"] == "Phi-4-mini-instruct"
+    question = {"messages": [{"role": "user", "content": FRANCE[0].content}], "temperature": 0}
+    assert wire.call(path, CHAT, question, **to_blue)[1]["model"] == "Phi-4-mini-instruct"
 
 
 def test_a_request_without_an_api_version_is_refused(wire):
