@@ -16,6 +16,8 @@ NAMES = {  # of what deployments go into, and how the simulator calls them
     "AZURE_ML_WORKSPACE": "workspace",
 }
 MOST_USD_PER_HOUR = "AZURE_MAX_USD_PER_HOUR"  # without it, nothing is deployed to a subscription of one's own
+CLOUD, SIMULATED_CLOUD = "AZUREML_CURRENT_CLOUD", "SimulatedCloud"  # azure-ai-ml sets it and believes it ever after
+MANAGERS = ("AZURE_RESOURCE_MANAGER_URL", "ARM_CLOUD_METADATA_URL", "REGISTRY_DISCOVERY_ENDPOINT_URL", "AZUREML_DEV_URL_MFE")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 EXAMPLE = "https://my-phi4.eastus2.inference.ml.azure.com"
 ROUTES = re.compile(r"(?:/v1)?/(?:score|info|completions|chat/completions)/?(?:\?.*)?$", re.IGNORECASE)
@@ -24,6 +26,8 @@ PORTALS = ("ai.azure.com", "ml.azure.com", "portal.azure.com")
 _one_at_a_time = threading.Lock()
 _simulator = None  # the running simulated Azure of this process, once there is one
 _settings_file: Path | None = None  # the .env file that was read
+_set: dict[str, str] = {}  # variables as they were set to find the simulated Azure
+_replaced: dict[str, str] = {}  # values that had to make way for them
 
 
 class ConnectionSettingsError(ValueError):
@@ -36,7 +40,8 @@ def connect() -> None:
     If AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL are set, in the environment or in a ``.env`` file here
     or in a folder above, that endpoint is used and nothing is changed. Otherwise a simulated Azure is started inside
     this process, and the variables that the real SDKs read are set to find it. Variables that are set already keep
-    their value; lists (certificate bundles, NO_PROXY) keep theirs and get one more entry. A second call changes nothing.
+    their value, but for those that would lead azure-ai-ml to the real Azure; lists (certificate bundles, NO_PROXY) keep
+    theirs and get one more entry. A second call changes nothing.
 
     Deployments go to a subscription of your own only if AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP, AZURE_ML_WORKSPACE and
     AZURE_MAX_USD_PER_HOUR are all set; then access tokens are real, too.
@@ -56,23 +61,28 @@ def _connect() -> None:
     load_env_file()
     if _simulator is not None:
         forget(_simulator.variables(), os.environ)
-    if not settings_are_complete(os.environ):
-        if _simulator is None:
-            from helpers.simulator.server import Simulator  # not needed, so not imported, with an endpoint of one's own
+    if settings_are_complete(os.environ) and not (_simulator and os.environ[ENDPOINT] in (_simulator.url, _simulator.http_url)):
+        take_back_management(_set, _replaced, os.environ)
+        return
+    own = has_own_subscription(os.environ, _set)
+    if _simulator is None:
+        from helpers.simulator.server import Simulator  # not needed, so not imported, with an endpoint of one's own
 
-            names = {} if has_own_subscription(os.environ, {}) else NAMES
-            _simulator = Simulator(**{key: os.environ[name] for name, key in names.items() if os.environ.get(name)})
-        found = _simulator.variables()
-        if has_own_subscription(os.environ, found):
-            take_back_management(found, os.environ)
-            found = {name: value for name, value in found.items() if not is_management(name)}
-        add_variables(found, os.environ)
-    elif _simulator is not None and os.environ[ENDPOINT] not in (_simulator.url, _simulator.http_url):
-        take_back_management(_simulator.variables(), os.environ)
+        names = {} if own else NAMES
+        _simulator = Simulator(**{key: os.environ[name] for name, key in names.items() if os.environ.get(name)})
+    found = _simulator.variables()
+    if own:
+        take_back_management(_set, _replaced, os.environ)
+        found = {name: value for name, value in found.items() if not is_management(name)}
+    else:
+        _replaced.update(make_way(os.environ))
+    _set.update(add_variables(found, os.environ))
 
 
 def has_own_subscription(variables: Mapping[str, str], simulated: Mapping[str, str]) -> bool:
     """Whether deployments go to somebody's own subscription: it is named, and so is the most it may cost.
+
+    simulated: the variables that were set to find a simulation, which do not count.
 
     >>> has_own_subscription({"AZURE_SUBSCRIPTION_ID": "1234", "AZURE_RESOURCE_GROUP": "group"}, {})
     False
@@ -85,28 +95,53 @@ def has_own_subscription(variables: Mapping[str, str], simulated: Mapping[str, s
 
 def is_management(name: str) -> bool:
     """Whether a variable decides who signs in and what is managed, not which endpoint answers."""
-    return name in (*NAMES, MOST_USD_PER_HOUR) or name.startswith(("IDENTITY_", "ARM_", "REGISTRY_", "AZURE_RE"))
+    return name in (*NAMES, MOST_USD_PER_HOUR) or name.startswith(
+        ("IDENTITY_", "ARM_", "REGISTRY_", "AZURE_RE", "AZURE_TOKEN_CREDENTIALS")
+    )
 
 
-def take_back_management(simulated: Mapping[str, str], variables: MutableMapping[str, str]) -> None:
-    """Removes what leads to the simulated control plane: or Entra ID would go on giving out simulated tokens."""
-    for name, value in simulated.items():
-        if is_management(name) and variables.get(name) == value:
+def make_way(variables: MutableMapping[str, str]) -> dict[str, str]:
+    """Removes what would lead a management client to the real Azure past the simulated one: what was removed.
+
+    >>> make_way({"AZUREML_CURRENT_CLOUD": "AzureCloud", "AZURE_SUBSCRIPTION_ID": "1234"})
+    {'AZUREML_CURRENT_CLOUD': 'AzureCloud'}
+    """
+    away = [name for name in MANAGERS if variables.get(name) and not is_on_this_computer(variables[name])]
+    if variables.get(CLOUD, SIMULATED_CLOUD) != SIMULATED_CLOUD:
+        away.append(CLOUD)
+    if not variables.get("IDENTITY_ENDPOINT") and variables.get("AZURE_TOKEN_CREDENTIALS"):
+        away.append("AZURE_TOKEN_CREDENTIALS")
+    return {name: variables.pop(name) for name in away}
+
+
+def take_back_management(
+    simulated: MutableMapping[str, str], replaced: MutableMapping[str, str], variables: MutableMapping[str, str]
+) -> None:
+    """Removes what leads to the simulated control plane, or Entra ID would go on giving out simulated tokens; puts back
+    what was there before."""
+    for name in [name for name in simulated if is_management(name)]:
+        if variables.get(name) == simulated.pop(name):
             del variables[name]
-    if variables.get("AZUREML_CURRENT_CLOUD") == "SimulatedCloud":  # azure-ai-ml has set it
-        del variables["AZUREML_CURRENT_CLOUD"]
+    if variables.get(CLOUD) == SIMULATED_CLOUD:
+        del variables[CLOUD]
+    for name in list(replaced):
+        variables.setdefault(name, replaced.pop(name))
 
 
 def where_deployments_go() -> list[str]:
     """What to say of deployments, if there is something to say."""
-    simulated = _simulator.variables() if _simulator else {}
-    if has_own_subscription(os.environ, simulated):
+    if has_own_subscription(os.environ, _set):
         return [
             f"Deployments go to: your own workspace {os.environ['AZURE_ML_WORKSPACE']}. They cost money until they are deleted; "
             f"{MOST_USD_PER_HOUR} allows {os.environ[MOST_USD_PER_HOUR]} US dollars an hour."
         ]
-    if _simulator is not None and _simulator.azure.names_are_given and os.environ.get(ENDPOINT) == _simulator.url:
-        return [f"Deployments are simulated, too, whatever AZURE_SUBSCRIPTION_ID says: {MOST_USD_PER_HOUR} is not set."]
+    names_are_given = any(os.environ.get(name, "") != _set.get(name, "") for name in NAMES)
+    if _simulator is not None and names_are_given and os.environ.get(ENDPOINT) == _simulator.url:
+        missing = [name for name in (*NAMES, MOST_USD_PER_HOUR) if os.environ.get(name, "") == _set.get(name, "")]
+        why = f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} not set"
+        if not missing:
+            why = "AZURE_RESOURCE_MANAGER_URL names this computer"
+        return [f"Deployments are simulated, too, whatever AZURE_SUBSCRIPTION_ID says: {why}."]
     return []
 
 
@@ -212,17 +247,22 @@ def check_endpoint(endpoint: str) -> None:
         )
 
 
-def add_variables(found: Mapping[str, str], variables: MutableMapping[str, str]) -> None:
-    """Sets variables that have no value yet; certificate bundles, which hold what was in force, are replaced."""
+def add_variables(found: Mapping[str, str], variables: MutableMapping[str, str]) -> dict[str, str]:
+    """Sets variables that have no value yet; certificate bundles, which hold what was in force, are replaced.
+
+    Returns those that it set.
+    """
+    added = {}
     own_identity = [name for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER") if variables.get(name)]
     for name, value in found.items():
-        if own_identity and name.startswith("IDENTITY_"):
-            continue  # the two belong together
+        if own_identity and name.startswith(("IDENTITY_", "AZURE_TOKEN_CREDENTIALS")):
+            continue  # they belong together
         if name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE") or not variables.get(name):
-            variables[name] = value
+            variables[name] = added[name] = value
     for name in ("NO_PROXY", "no_proxy"):
         others = [host for host in variables.get(name, "").split(",") if host]
         variables[name] = ",".join(dict.fromkeys([*others, *LOOPBACK]))
+    return added
 
 
 def what_answers() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import certifi
 import pytest
@@ -298,5 +300,148 @@ def test_an_interrupted_cell_leaves_the_endpoint_answering(tmp_path):
         assert "KeyboardInterrupt" in kernel.run("ask(headers={'x-simulated-fault': 'wait; seconds=20'})")
         press_stop.join()
         assert kernel.run("print(ask())") == "The capital of France is Paris.\n"
+    finally:
+        kernel.kill()
+
+
+# Where deployments go: all combinations of variables
+
+OWN = {"AZURE_SUBSCRIPTION_ID": "1234", "AZURE_RESOURCE_GROUP": "my-group", "AZURE_ML_WORKSPACE": "my-workspace"}
+PAYS = {**OWN, "AZURE_MAX_USD_PER_HOUR": "5"}
+REAL = {  # variables that lead to the real Azure, and somebody's real way to sign in there
+    "ARM_CLOUD_METADATA_URL": "https://management.azure.com/metadata/endpoints?api-version=2019-05-01",
+    "REGISTRY_DISCOVERY_ENDPOINT_URL": "https://eastus.api.azureml.ms/",
+    "AZURE_RESOURCE_MANAGER_URL": "https://management.azure.com",
+    "AZUREML_CURRENT_CLOUD": "AzureCloud",
+    "AZURE_TOKEN_CREDENTIALS": "dev",
+    "AZURE_TENANT_ID": "00000000-0000-0000-0000-000000000001",
+    "AZURE_CLIENT_ID": "00000000-0000-0000-0000-000000000002",
+    "AZURE_CLIENT_SECRET": "a-real-secret",
+}
+MANAGEMENT = ("IDENTITY_", "ARM_", "REGISTRY_", "AZURE_RE", "AZURE_ML", "AZUREML_", "AZURE_SUB", "AZURE_MAX", "AZURE_TOKEN")
+WATCH = """
+import sys
+asked = set()
+
+def watch(event, arguments):
+    if event == "socket.getaddrinfo":
+        asked.add(str(arguments[0]))
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        asked.add(str(arguments[1][0]))
+
+sys.addaudithook(watch)
+"""
+DEPLOY = """
+import os
+from azure.ai.ml import MLClient
+from azure.ai.ml.entities import ManagedOnlineEndpoint
+from azure.identity import DefaultAzureCredential
+
+def deploy():
+    names = [os.environ[name] for name in ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZURE_ML_WORKSPACE")]
+    client = MLClient(DefaultAzureCredential(), *names, enable_telemetry=False)
+    client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name="my-phi4", auth_mode="key")).result()
+    return [each.name for each in client.online_endpoints.list()]
+"""
+MANAGED = f"print({{name: value for name, value in os.environ.items() if name.startswith({MANAGEMENT})}})\n"
+CONNECT = "import os\nfrom helpers import connect\nconnect()\n"
+
+
+def management(variables: dict[str, str]) -> str:
+    return str({name: value for name, value in variables.items() if name.startswith(MANAGEMENT)})
+
+
+def test_with_a_subscription_and_a_limit_of_ones_own_nothing_that_manages_is_touched_and_it_says_so(tmp_path):
+    lines = python(CONNECT + MANAGED + ASK + "print(ask())", tmp_path, **PAYS).stdout.splitlines()
+    assert "a simulated Azure on this computer" in lines[0]
+    assert "your own workspace my-workspace. They cost money" in lines[1]
+    assert "AZURE_MAX_USD_PER_HOUR allows 5 US dollars an hour" in lines[1]
+    assert lines[2:] == [management(PAYS), "The capital of France is Paris."]
+
+
+def test_a_limit_that_is_also_the_simulated_one_counts_as_ones_own(tmp_path):
+    ten = {**PAYS, "AZURE_MAX_USD_PER_HOUR": "10"}
+    lines = python(CONNECT + MANAGED + "connect()", tmp_path, **ten).stdout.splitlines()
+    assert "your own workspace" in lines[1]
+    assert lines[2] == management(ten)
+    assert lines[3:] == lines[:2]
+
+
+@pytest.mark.parametrize("missing", PAYS)
+def test_with_three_of_the_four_deployments_are_simulated(missing, tmp_path):
+    three = {name: value for name, value in PAYS.items() if name != missing}
+    done = python(CONNECT + "connect()\n" + MANAGED, tmp_path, **three, AZUREML_CURRENT_CLOUD="AzureCloud")
+    lines = done.stdout.splitlines()
+    assert "own workspace" not in done.stdout
+    assert lines[1].startswith("Deployments are simulated, too, whatever AZURE_SUBSCRIPTION_ID says")
+    assert lines[1].endswith(f": {missing} is not set.")
+    assert lines[2:4] == lines[:2]
+    managed = ast.literal_eval(lines[4])
+    assert_simulated(managed)
+    assert managed | three == managed
+
+
+def test_no_variable_leads_past_the_simulation_to_azure(tmp_path):
+    """Nobody pays who has not set the limit, and no real secret is used, whatever else is set."""
+    code = WATCH + CONNECT + DEPLOY + "print(deploy())\nprint(asked)"
+    done = python(code, tmp_path, **REAL, **OWN)
+    assert done.stdout.splitlines()[-2:] == ["['my-phi4']", "{'127.0.0.1'}"], done.stderr
+
+
+def assert_simulated(managed: dict[str, str]) -> None:
+    """Asserts that all variables lead management clients to this computer."""
+    for name in ("ARM_CLOUD_METADATA_URL", "REGISTRY_DISCOVERY_ENDPOINT_URL", "AZURE_RESOURCE_MANAGER_URL", "IDENTITY_ENDPOINT"):
+        assert urlsplit(managed[name]).hostname == "127.0.0.1"
+    assert managed["AZURE_TOKEN_CREDENTIALS"] == "ManagedIdentityCredential"
+    assert managed.get("AZUREML_CURRENT_CLOUD", "SimulatedCloud") == "SimulatedCloud"
+
+
+def test_what_had_to_make_way_is_put_back_for_a_subscription_of_ones_own(tmp_path):
+    code = CONNECT + f"{MANAGED}os.environ['AZURE_MAX_USD_PER_HOUR'] = '5'\nconnect()\n{MANAGED}"
+    lines = python(code, tmp_path, **REAL, **OWN).stdout.splitlines()
+    assert_simulated(ast.literal_eval(lines[2]))
+    assert "your own workspace my-workspace" in lines[4]
+    expected = {name: value for name, value in (REAL | PAYS).items() if name.startswith(MANAGEMENT)}
+    assert ast.literal_eval(lines[5]) == expected
+
+
+@pytest.mark.parametrize("change", [PAYS, ENDPOINT, ENDPOINT | PAYS], ids=["subscription", "endpoint", "both"])
+def test_after_a_change_to_what_is_ones_own_no_simulated_manager_is_left(change, tmp_path):
+    code = CONNECT + "os.environ['AZUREML_CURRENT_CLOUD'] = 'SimulatedCloud'  # as azure-ai-ml does\n"
+    code += f"os.environ.update({change})\nconnect()\n{MANAGED}"
+    lines = python(code, tmp_path).stdout.splitlines()
+    own = {name: value for name, value in change.items() if name in PAYS}
+    assert ast.literal_eval(lines[-1]) == own
+    assert ("your own workspace my-workspace" in lines[-2]) == bool(own)
+
+
+def test_a_subscription_of_ones_own_can_be_given_up_again(tmp_path):
+    code = CONNECT + "del os.environ['AZURE_MAX_USD_PER_HOUR']\nos.environ['AZUREML_CURRENT_CLOUD'] = 'AzureCloud'\nconnect()\n"
+    code += f"{MANAGED}for name in {list(OWN)}: del os.environ[name]\nconnect()\n{MANAGED}"
+    lines = python(code, tmp_path, **PAYS).stdout.splitlines()
+    assert lines[3].startswith("Deployments are simulated, too")
+    assert_simulated(ast.literal_eval(lines[4]))
+    assert lines[5].startswith("Answers come from: a simulated Azure")
+    managed = ast.literal_eval(lines[6])
+    assert_simulated(managed)
+    assert managed["AZURE_ML_WORKSPACE"] == "phi4-workspace"
+
+
+def test_with_an_endpoint_of_ones_own_nothing_is_simulated(tmp_path):
+    code = CONNECT + MANAGED + "import sys\nprint('helpers.simulator.server' in sys.modules)"
+    lines = python(code, tmp_path, **ENDPOINT, **REAL, **PAYS).stdout.splitlines()
+    assert "your own endpoint" in lines[0]
+    assert "your own workspace" in lines[1]
+    assert lines[-1] == "False"
+    assert python(CONNECT + MANAGED, tmp_path, **ENDPOINT).stdout.splitlines()[1] == "{}"
+
+
+def test_in_a_kernel_the_management_client_sends_no_telemetry_and_asks_nobody_else(tmp_path):
+    kernel = Kernel(tmp_path)
+    try:
+        kernel.run(WATCH + CONNECT + DEPLOY)
+        assert "my-phi4" in kernel.run("print(deploy())")
+        assert kernel.run("print('azure.monitor.opentelemetry' in sys.modules)") == "False\n"
+        assert kernel.run("print(asked)") == "{'127.0.0.1'}\n"
     finally:
         kernel.kill()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Annotated, TypeVar
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -23,6 +23,7 @@ from .deployments import (
     AUTO_DELETION,
     MOST_INSTANCES,
     REGISTRY,
+    SHARED,
     Deployment,
     DeploymentBody,
     Endpoint,
@@ -37,8 +38,9 @@ POLL_AFTER = "50"  # milliseconds until a client asks again, so that a lesson ne
 PROVIDER = "Microsoft.MachineLearningServices"
 LONGEST_TIMEOUT = timedelta(seconds=180)
 MADE_BY_CLIENT = ("createdBy", "createdAt", "lastModifiedAt")  # azure-ai-ml puts them there, and sends them back
+TOKEN_LIFETIME = 3600  # seconds; of a token that an endpoint gives out
+ENTRA_AUDIENCE = "https://ml.azure.com"  # of tokens of Microsoft Entra ID for endpoints
 SCORING = re.compile(r"/([A-Za-z][\w-]*)\.(\w+)\.inference\.ml(/.*)?")
-PROBE = {"initialDelay": "PT10S", "period": "PT10S", "timeout": "PT2S", "successThreshold": 1, "failureThreshold": 30}
 
 
 class Body(BaseModel):
@@ -67,11 +69,28 @@ class RequestSettings(Body):
     max_concurrent_requests_per_instance: Annotated[int, Field(ge=1)] = 1
 
 
+class Probe(Body):
+    initial_delay: timedelta = timedelta(seconds=10)
+    period: timedelta = timedelta(seconds=10)
+    timeout: timedelta = timedelta(seconds=2)
+    success_threshold: int = 1
+    failure_threshold: int = 30
+
+
 class DeploymentProperties(Body):
     endpoint_compute_type: str
     model: str
     instance_type: str
     request_settings: RequestSettings | None = None
+    description: str | None = None
+    app_insights_enabled: bool = False
+    environment_variables: dict[str, str | None] | None = None
+    liveness_probe: Probe | None = None
+    readiness_probe: Probe | None = None
+    properties: dict[str, str | None] | None = None
+
+
+DEFAULT_PROBE = Probe().model_dump(mode="json", by_alias=True)
 
 
 class Sku(Body):
@@ -104,10 +123,14 @@ class Reply:
 
 
 class ControlPlane:
-    """Answers management requests from a subscription. ``scoring_root``: where deployed endpoints are reached."""
+    """Answers management requests from a subscription.
 
-    def __init__(self, subscription: Subscription, scoring_root: str):
-        self.subscription, self.scoring_root = subscription, scoring_root
+    scoring_root: where deployed endpoints are reached. new_token: makes a token for an audience and a number of seconds,
+    and says when it ends.
+    """
+
+    def __init__(self, subscription: Subscription, scoring_root: str, new_token: Callable[[str, int], tuple[str, int]]):
+        self.subscription, self.scoring_root, self.new_token = subscription, scoring_root, new_token
         every = rf"/subscriptions/(?P<subscription>[^/]+)/providers/{PROVIDER}"
         one = rf"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)/providers/{PROVIDER}"
         workspace = one + r"/workspaces/(?P<workspace>[^/]+)"
@@ -162,7 +185,7 @@ class ControlPlane:
             message = "The api-version query parameter (?api-version=) is required for all requests."
             raise RequestError(400, arm_error("MissingApiVersionParameter", message))
         answer, match = allowed[method]
-        named = {name: unquote(value) for name, value in match.groupdict().items()}
+        named = match.groupdict()
         self._check_scope(named)
         if method in ("PUT", "PATCH", "POST"):
             named["body"] = body
@@ -188,10 +211,13 @@ class ControlPlane:
             if found is None:
                 raise not_found(f"workspaces/{named['workspace']}", self.subscription.resource_group)
             named["workspace"] = found
-        if "region" in named and named["region"].casefold() not in self.subscription.regions:
-            known = ", ".join(self.subscription.regions)
-            message = f"The region {named['region']!r} is not one of the simulated ones: {known}."
-            raise RequestError(404, arm_error("NoRegisteredProviderFound", message))
+        if "region" in named:
+            region = named["region"].casefold()
+            if region not in self.subscription.regions:
+                known = ", ".join(self.subscription.regions)
+                message = f"The region {named['region']!r} is not one of the simulated ones: {known}."
+                raise RequestError(404, arm_error("NoRegisteredProviderFound", message))
+            named["region"] = region
         if named.get("registry", "azureml") != "azureml":
             raise RequestError(404, arm_error("RegistryNotFound", f"There is no registry {named['registry']!r}, only 'azureml'."))
 
@@ -282,7 +308,7 @@ class ControlPlane:
         return [*dict.fromkeys(size["family"] for size in self.subscription.sizes.values())]
 
     def _quota(self, region: str, family: str, usage: str = "") -> dict:
-        used, limit = self.subscription.usage(region.casefold(), family)
+        used, limit = self.subscription.usage(region, family)
         place = f"/subscriptions/{self.subscription.id}/providers/{PROVIDER}/locations/{region}"
         shown = family.removeprefix("standard").removesuffix("Family")
         return {
@@ -366,12 +392,16 @@ class ControlPlane:
         found = self.subscription.endpoint(workspace, endpoint)
         if found.auth_mode == "Key":
             raise RequestError(400, arm_error("BadRequest", "The endpoint gives out keys, not tokens: its authMode is Key."))
-        return Reply(200, {"tokenType": "Bearer"})  # the endpoint adds the token and its times
+        audience = found.host if found.auth_mode == "AMLToken" else ENTRA_AUDIENCE
+        token, ends = self.new_token(audience, TOKEN_LIFETIME)
+        times = {"expiryTimeUtc": ends, "refreshAfterTimeUtc": ends - TOKEN_LIFETIME // 2}
+        return Reply(200, {"accessToken": token, "tokenType": "Bearer", **times})
 
     def _endpoint_body(self, endpoint: Endpoint) -> dict:
-        place = f"{self.scoring_root}/{endpoint.name}.{endpoint.region}.inference.ml"
+        place = f"{self.scoring_root}/{endpoint.host}"
         properties = dict(endpoint.properties)
         if endpoint.is_shared:
+            properties[SHARED] = "true"
             properties[AUTO_DELETION] = format_datetime(self.subscription.date_of(endpoint.deleted_at), usegmt=True)
         path = f"workspaces/{endpoint.workspace}/onlineEndpoints/{endpoint.name}"
         return {
@@ -411,7 +441,7 @@ class ControlPlane:
         asked = _read(DeploymentRequest, body)
         if asked.properties.endpoint_compute_type != "Managed":
             raise RequestError(400, arm_error("BadRequest", "Only endpointComputeType Managed is simulated."))
-        return self._place(root, workspace, endpoint, deployment, asked, json.loads(body)["properties"])
+        return self._place(root, workspace, endpoint, deployment, asked)
 
     def _patch_deployment(self, root: str, workspace: str, endpoint: str, deployment: str, body: bytes) -> Reply:
         """Changes tags and the number of instances, which is what PATCH can do."""
@@ -420,10 +450,9 @@ class ControlPlane:
         whole = {"tags": found.tags | _tags(body), "sku": {"capacity": found.instances}, "properties": found.given}
         if isinstance(changes.get("sku"), dict):
             whole["sku"] |= changes["sku"]
-        asked = _read(DeploymentRequest, json.dumps(whole).encode())
-        return self._place(root, workspace, endpoint, deployment, asked, found.given)
+        return self._place(root, workspace, endpoint, deployment, _checked(DeploymentRequest, whole))
 
-    def _place(self, root: str, workspace: str, endpoint: str, name: str, asked: DeploymentRequest, given: dict) -> Reply:
+    def _place(self, root: str, workspace: str, endpoint: str, name: str, asked: DeploymentRequest) -> Reply:
         found = self.subscription.endpoint(workspace, endpoint)
         settings = asked.properties.request_settings or RequestSettings()
         checked = DeploymentBody(
@@ -433,7 +462,7 @@ class ControlPlane:
             settings.request_timeout,
             settings.max_concurrent_requests_per_instance,
             asked.tags or {},
-            given,
+            asked.properties.model_dump(mode="json", by_alias=True),
         )
         made, is_new = self.subscription.put_deployment(found, name, checked)
         return self._started(root, found.region, made.operation, 201 if is_new else 200, self._deployment_body(found, made))
@@ -481,8 +510,8 @@ class ControlPlane:
                 "environmentVariables": given.get("environmentVariables") or {},
                 "requestSettings": settings,
                 "scaleSettings": {"scaleType": "Default"},
-                "livenessProbe": given.get("livenessProbe") or PROBE,
-                "readinessProbe": given.get("readinessProbe") or PROBE,
+                "livenessProbe": given.get("livenessProbe") or DEFAULT_PROBE,
+                "readinessProbe": given.get("readinessProbe") or DEFAULT_PROBE,
                 "properties": given.get("properties") or {},
             },
             "systemData": self._system_data(deployment.created),
@@ -491,7 +520,7 @@ class ControlPlane:
     # Operations that take long
 
     def _started(self, root: str, region: str, operation: Operation, status: int, content: dict | None = None) -> Reply:
-        place = f"{root}/subscriptions/{self.subscription.id}/providers/{PROVIDER}/locations/{region}"
+        place = f"{root}/subscriptions/{quote(self.subscription.id)}/providers/{PROVIDER}/locations/{region}"
         result, version = f"{place}/mfeOperationResults/{operation.id}", "?api-version=2025-06-01"
         headers = {"retry-after-ms": POLL_AFTER, "x-ms-async-operation-timeout": "PT1H"}
         if status == 202:
@@ -528,8 +557,12 @@ class ControlPlane:
 
 def _read(model: type[AnyBody], body: bytes) -> AnyBody:
     """A checked body. Raises RequestError, which names each field that is wrong."""
+    return _checked(model, _json(body))
+
+
+def _checked(model: type[AnyBody], content: dict) -> AnyBody:
     try:
-        return model.model_validate(_json(body))
+        return model.model_validate(content)
     except ValidationError as error:
         found = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise RequestError(400, arm_error("BadRequest", f"The request is invalid. {found}")) from None

@@ -22,6 +22,7 @@ SHARED, AUTO_DELETION = "SharedComputeCapacityEnabled", "TargetAutoDeletionTime"
 SHARED_HOURS = 168
 MOST_ENDPOINTS, MOST_DEPLOYMENTS, MOST_INSTANCES = 100, 20, 50  # per region; per endpoint; per deployment
 LOG_LINES = 200
+SHORTEST_KEY = 8  # shorter ones could not be blotted out of what is shown
 POLLS = {"create_deployment": 4, "scale": 4, "fail_for_capacity": 4}  # looks at an operation until it is done; 2 for the others
 REGISTRY = "azureml://registries/azureml/models/{}/versions/{}"
 
@@ -76,6 +77,7 @@ class Endpoint:
     tags: dict = field(default_factory=dict)
     properties: dict = field(default_factory=dict)
     description: str | None = None
+    is_shared: bool = False  # on quota that Microsoft lends; never changed
     traffic: dict[str, int] = field(default_factory=dict)
     state: str = "Creating"
     operation: Operation | None = None
@@ -85,8 +87,9 @@ class Endpoint:
     served: int = 0
 
     @property
-    def is_shared(self) -> bool:
-        return str(self.properties.get(SHARED, "")).casefold() == "true"
+    def host(self) -> str:
+        """The name under which it is reached."""
+        return f"{self.name}.{self.region}.inference.ml"
 
     def deployment_for(self, wanted: str | None) -> Deployment | None:
         """The deployment that gets the next request: the one asked for, or in turn as the traffic says."""
@@ -97,7 +100,7 @@ class Endpoint:
         if not turns:
             return None
         self.served += 1
-        return ready[turns[self.served * 61 % len(turns)]]  # 61: every share evenly spread over a hundred requests
+        return ready[turns[self.served * 61 % 100 * len(turns) // 100]]  # 61: shares evenly spread over a hundred requests
 
 
 class Subscription:
@@ -175,6 +178,8 @@ class Subscription:
             found.keys = {kind: self._new_key() for kind in ("primaryKey", "secondaryKey")}
             self.endpoints[region, name.casefold()] = found
             self._describe(found, body)
+            if str(body.properties.get(SHARED)).casefold() == "true":
+                found.is_shared, found.deleted_at = True, self.clock + SHARED_HOURS * 3600
             found.operation = self._start("create_endpoint", lambda: _set_state(found, "Succeeded"))
             return found, True
         _check_idle(found, "endpoint")
@@ -192,26 +197,32 @@ class Subscription:
         return found, False
 
     def _describe(self, endpoint: Endpoint, body: EndpointBody) -> None:
-        endpoint.tags, endpoint.properties, endpoint.description = body.tags, body.properties, body.description
-        if endpoint.is_shared:
-            endpoint.deleted_at = min(endpoint.deleted_at, self.clock + SHARED_HOURS * 3600)
+        endpoint.tags, endpoint.description = body.tags, body.description
+        endpoint.properties = {name: value for name, value in body.properties.items() if name not in (SHARED, AUTO_DELETION)}
 
     def delete_endpoint(self, endpoint: Endpoint) -> Operation:
         _check_idle(endpoint, "endpoint")
         endpoint.state = "Deleting"
         for deployment in endpoint.deployments.values():
             deployment.state = "Deleting"
-        endpoint.operation = self._start("delete", lambda: _forget(self.endpoints, (endpoint.region, endpoint.name.casefold())))
+        place = endpoint.region, endpoint.name.casefold()
+        endpoint.operation = self._start("delete", lambda: _forget(self.endpoints, place, endpoint))
         return endpoint.operation
 
     def regenerate_key(self, endpoint: Endpoint, kind: str, value: str | None) -> Operation:
         if kind not in ("Primary", "Secondary"):
             raise _bad_request(f"keyType is {kind!r}, expected Primary or Secondary.")
-        key = value or self._new_key()
-        self.keys.add(key)
+        if endpoint.auth_mode != "Key":
+            raise _bad_request(f"The endpoint has no keys: its authMode is {endpoint.auth_mode}.")
+        name = f"{kind.lower()}Key"
+        if value in (None, endpoint.keys[name]):  # azure-ai-ml sends the old key when it asks for a new one
+            value = self._new_key()
+        if len(value) < SHORTEST_KEY or not value.isascii() or not value.isprintable() or " " in value:
+            raise _bad_request(f"keyValue: expected at least {SHORTEST_KEY} ASCII characters without white space.")
+        self.keys.add(value)
 
         def finish() -> None:
-            endpoint.keys[f"{kind.lower()}Key"] = key
+            endpoint.keys[name] = value
 
         return self._start("regenerate_keys", finish)
 
@@ -285,11 +296,14 @@ class Subscription:
         }
 
     def delete_deployment(self, endpoint: Endpoint, deployment: Deployment) -> Operation:
+        _check_idle(endpoint, "endpoint")  # its traffic may be about to change
         _check_idle(deployment, "deployment")
         if endpoint.traffic.get(deployment.name.casefold()):
             raise _bad_request(f"The deployment {deployment.name} still gets traffic: set its traffic to 0 first.")
         deployment.state = "Deleting"
-        deployment.operation = self._start("delete", lambda: _forget(endpoint.deployments, deployment.name.casefold()))
+        deployment.operation = self._start(
+            "delete", lambda: _forget(endpoint.deployments, deployment.name.casefold(), deployment)
+        )
         return deployment.operation
 
     def _check_model(self, model: str) -> None:
@@ -348,7 +362,7 @@ class Subscription:
             timedelta(minutes=3),
             16,
             since,
-            {},
+            {"endpointComputeType": "Managed", "model": facts["model"], "instanceType": facts["instance_type"]},
             facts["tags"],
             "Succeeded",
         )
@@ -414,8 +428,10 @@ def _set_state(resource: Endpoint | Deployment, state: str) -> None:
     resource.state = state
 
 
-def _forget(things: dict, name: object) -> None:
-    things.pop(name, None)
+def _forget(things: dict, name: object, thing: object) -> None:
+    """Removes a thing, unless another has its name by now."""
+    if things.get(name) is thing:
+        del things[name]
 
 
 def _bad_request(message: str) -> RequestError:

@@ -36,13 +36,13 @@ REMEMBERED_REQUESTS = 100
 REMEMBERED_TOKENS = 1000
 LONGEST_HEADER, MOST_HEADERS = 2000, 100  # that are remembered: characters, also of path and query; headers
 TOKEN_LIFETIME = 86_400  # seconds
-ENDPOINT_TOKEN_LIFETIME = 3600
 FIRST_TOKEN, EACH_TOKEN = 0.067, 0.0225  # seconds of a single request to Phi-4 on one A100, by a public benchmark of vLLM
 SECONDS_HEADER = "x-simulated-seconds"  # how long a GPU would have taken for a whole answer
 MODEL_NAME = "Phi-4"
 AUDIENCES = ("https://ml.azure.com", "https://cognitiveservices.azure.com", "https://ai.azure.com")
-MANAGEMENT_AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net", "https://ml.azure.com")
-MANAGEMENT = ("/subscriptions/", "/metadata/", "/registrymanagement/", "/mferp/")  # how paths of the control plane begin
+MANAGEMENT_AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
+REGISTRY = ("/registrymanagement/", "/mferp/")  # how paths begin that take tokens for endpoints, too
+MANAGEMENT = ("/subscriptions/", "/metadata/", *REGISTRY)  # how paths of the control plane begin
 SCORING = re.compile(r"/[A-Za-z][\w-]*\.\w+\.inference\.ml(?:/.*)?")  # and those of an endpoint that was deployed there
 SUBSCRIPTION, RESOURCE_GROUP, WORKSPACE = "5eed0000-0000-4000-8000-000000000004", "phi4-lessons", "phi4-workspace"
 INFO = {
@@ -142,7 +142,8 @@ class SimulatedAzure:
         from .control_plane import ControlPlane
         from .deployments import Subscription
 
-        return ControlPlane(Subscription(self.subscription_id, self.resource_group, self.workspace), self.url)
+        subscription = Subscription(self.subscription_id, self.resource_group, self.workspace)
+        return ControlPlane(subscription, self.url, self._new_token)
 
     def handle(self, request: Request) -> Response:
         """Answers one request."""
@@ -151,11 +152,11 @@ class SimulatedAzure:
             if request.path.startswith(MANAGEMENT):
                 response = self._manage(request)
             else:
-                deployed = SCORING.fullmatch(request.path)
+                deployed = self._enter(request) if SCORING.fullmatch(request.path) else None
                 if request.path not in WITHOUT_KEY and not deployed and not self._knows(request.headers):
                     raise RequestError(401, UNAUTHORIZED, {"x-ms-error-reason": "Invalid JWT."})
                 fault = self._fault_of(request)
-                response = self._serve(request, fault) if deployed else self._answer(request, fault)
+                response = self._serve(request, fault, *deployed) if deployed else self._answer(request, fault)
         except RequestError as error:
             response = _error_response(error)
         if fault.name == "gateway" and response.status not in (200, 401, 424):
@@ -192,14 +193,13 @@ class SimulatedAzure:
     def _manage(self, request: Request) -> Response:
         if not request.path.startswith("/metadata/"):  # which is asked before anybody has signed in
             self._check_manager(request)
+        if len(request.body) > LARGEST_BODY:
+            message = f"The body has more than {LARGEST_BODY} bytes (1 MiB), which is the most accepted."
+            raise RequestError(413, arm_error("RequestEntityTooLarge", message))
         reply = self.control_plane.answer(request.method, request.path, request.query, request.body, request.root)
-        content = reply.content
-        if isinstance(content, dict) and content.get("tokenType"):
-            token, ends = self._new_token(AUDIENCES[0], ENDPOINT_TOKEN_LIFETIME)
-            content |= {"accessToken": token, "expiryTimeUtc": ends, "refreshAfterTimeUtc": ends - ENDPOINT_TOKEN_LIFETIME // 2}
-        if content is None:
+        if reply.content is None:
             return Response(reply.status, headers=reply.headers or {})
-        return _json(reply.status, content, reply.headers)
+        return _json(reply.status, reply.content, reply.headers)
 
     def _check_manager(self, request: Request) -> None:
         """Raises RequestError unless a request carries an access token for managing."""
@@ -210,21 +210,26 @@ class SimulatedAzure:
         audience, ends = self._tokens.get(token.strip(), ("", 0.0))
         if ends <= time.time():
             raise RequestError(401, arm_error("InvalidAuthenticationToken", "The access token is invalid."))
-        if audience not in (*MANAGEMENT_AUDIENCES, request.root):
+        more = AUDIENCES[:1] if request.path.startswith(REGISTRY) else ()
+        if audience not in (*MANAGEMENT_AUDIENCES, request.root, *more):
             message = (
                 f"The access token has been obtained for wrong audience or resource '{audience}'. "
                 f"It should exactly match with one of the allowed audiences '{MANAGEMENT_AUDIENCES[0]}'."
             )
             raise RequestError(401, arm_error("InvalidAuthenticationTokenAudience", message))
 
-    def _serve(self, request: Request, fault: Fault) -> Response:
-        """Answers for an endpoint that was deployed, with its own key, time-out and log, from behind Azure's gateway."""
+    def _enter(self, request: Request) -> tuple[Endpoint, str]:
+        """(the deployed endpoint that a request may call, the rest of the path). Raises RequestError."""
         endpoint, path = self.control_plane.endpoint_at(request.path)
         if endpoint is None:
             message = "No such endpoint: it was deleted, or never made. (On Azure its host name would not be found.)"
             raise RequestError(404, container_error(404, "Not Found", message))
         if not self._may_score(request.headers, endpoint):
             raise RequestError(401, UNAUTHORIZED, {"x-ms-error-reason": "Invalid JWT."})
+        return endpoint, path
+
+    def _serve(self, request: Request, fault: Fault, endpoint: Endpoint, path: str) -> Response:
+        """Answers for an endpoint that was deployed, with its time-out and log, from behind Azure's gateway."""
         deployment = endpoint.deployment_for(request.headers.get("azureml-model-deployment"))
         if deployment is None:
             raise RequestError(404, container_error(404, "Not Found", "No deployment gets this request: look at the traffic."))
@@ -237,7 +242,8 @@ class SimulatedAzure:
         except RequestError as error:
             response = _error_response(error)
         seconds = float(response.headers.get(SECONDS_HEADER, "0"))
-        deployment.write_log(f"{request.method} {path} {response.status}" + (f", {seconds:.1f} s" if seconds else ""))
+        shown = self._without_secrets(path)[:LONGEST_HEADER]
+        deployment.write_log(f"{request.method} {shown} {response.status}" + (f", {seconds:.1f} s" if seconds else ""))
         if seconds > deployment.request_timeout.total_seconds():
             raise RequestError(
                 408,
@@ -260,7 +266,7 @@ class SimulatedAzure:
             offered = (headers.get("api-key", ""), bearer)
             return any(hmac.compare_digest(text.encode(), key.encode()) for text in offered for key in endpoint.keys.values())
         audience, ends = self._tokens.get(bearer, ("", 0.0))
-        return audience == AUDIENCES[0] and ends > time.time()
+        return audience == (endpoint.host if endpoint.auth_mode == "AMLToken" else AUDIENCES[0]) and ends > time.time()
 
     # Who is calling
 
@@ -347,13 +353,14 @@ class SimulatedAzure:
             name[:LONGEST_HEADER]: _hidden(value) if name in SECRET_HEADERS else self._without_secrets(value)[:LONGEST_HEADER]
             for name, value in list(request.headers.items())[:MOST_HEADERS]
         }
+        body = _without_new_key(request.body) if request.path.casefold().endswith("/regeneratekeys") else request.body
         self.journal.append(
             {
                 "method": request.method,
                 "path": self._without_secrets(request.path)[:LONGEST_HEADER],
                 "query": self._without_secrets(request.query)[:LONGEST_HEADER],
                 "headers": headers,
-                "body": self._without_secrets(request.body.decode("utf-8", "replace"))[:LARGEST_REMEMBERED_BODY],
+                "body": self._without_secrets(body.decode("utf-8", "replace"))[:LARGEST_REMEMBERED_BODY],
                 "status": status,
             }
         )
@@ -417,6 +424,15 @@ def _content(body: str) -> object:
         return content
     except (ValueError, RecursionError):
         return body
+
+
+def _without_new_key(body: bytes) -> bytes:
+    """A request for a new key without the key that it may hold, whether it will be accepted or not."""
+    try:
+        content = json.loads(body)
+        return json.dumps({**content, "keyValue": "***"} if "keyValue" in content else {**content}).encode()
+    except (ValueError, RecursionError, TypeError):
+        return b"***"
 
 
 def _forget_oldest(remembered: dict) -> None:

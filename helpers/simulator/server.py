@@ -76,6 +76,7 @@ class Simulator:
             "AZURE_RETAIL_PRICES_URL": f"{self.url}/api/retail/prices",
             "IDENTITY_ENDPOINT": f"{self.http_url}/msi/token",
             "IDENTITY_HEADER": self.azure.identity_header,
+            "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",  # or real ones in the environment would come first
             "AZURE_SUBSCRIPTION_ID": self.azure.subscription_id,
             "AZURE_RESOURCE_GROUP": self.azure.resource_group,
             "AZURE_ML_WORKSPACE": self.azure.workspace,
