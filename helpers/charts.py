@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 HATCHES = ("", "///", "...", "xxx", "---")
 FILLS = ("#4c72b0", "#dde3ee", "#9aa9c7", "#ffffff", "#c7cfe0")
-MARKERS = ("o", "s", "^", "D", "v")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 STYLES = ("-", "--", ":", "-.", (0, (1, 5)))
 SIZE = (7.5, 3.2)  # inches
 

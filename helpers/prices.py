@@ -106,7 +106,7 @@ def _all_rows(sku: str, region: str, currency: str, url: str, timeout: float) ->
 
 def _page(answer: requests.Response, currency: str) -> dict:
     """The content of an answer, if it is a page of prices in this currency."""
-    server = urlsplit(answer.url).netloc
+    server = urlsplit(answer.url).hostname
     if answer.status_code != 200:
         raise PricesError(f"{server} answered with status {answer.status_code}, expected 200: {answer.text[:300]}")
     try:

@@ -45,7 +45,7 @@ def test_cost_is_the_price_of_a_core_hour_times_core_hours():
 
 @pytest.mark.parametrize(
     ("hours", "minutes"),
-    [(0, 0), (1 / 60, 1), (0.1, 6), (0.7, 42), (1 / 3, 20), (2.05, 123), (61 / 3600, 2), (1 / 3600, 1), (Fraction(5, 60), 5)],
+    [(0, 0), (1 / 60, 1), (0.1, 6), (0.7, 42), (1 / 3, 20), (2.05, 123), (25 / 3, 500), (61 / 3600, 2), (Fraction(5, 60), 5)],
 )
 def test_a_minute_that_has_begun_counts_whole_and_no_other(hours, minutes):
     assert cost_usd(60, 1, hours) == pytest.approx(minutes)
