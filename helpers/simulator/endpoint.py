@@ -114,7 +114,7 @@ class SimulatedAzure:
             fault = self._fault_of(request)
             response = self._answer(request, fault)
         except RequestError as error:
-            response = _error_response(error)
+            response = _error_response(fault.reworded(error))
         if fault.name == "gateway" and response.status not in (200, 401):
             response.headers["ms-azureml-model-error-statuscode"] = str(response.status)
             response.headers["ms-azureml-model-error-reason"] = "model_error"
