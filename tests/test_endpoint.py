@@ -843,6 +843,7 @@ REFUSED = {  # name: (status, type of the error, its code, requests that the SDK
     "404": (404, ResourceNotFoundError, None, 1),
     "408": (408, HttpResponseError, "Request Timeout", 1),
     "424": (424, HttpResponseError, None, 1),
+    "424-503": (424, HttpResponseError, "Service Unavailable", 1),
     "429": (429, HttpResponseError, None, 1),
     "500": (500, HttpResponseError, "Internal Server Error", 4),
     "502": (502, HttpResponseError, "Bad Gateway", 1),
@@ -863,6 +864,8 @@ CHANGED = (
     "no-logprobs",
     "no-info",
     "gateway",
+    "detail-list",
+    "detail-object",
 )
 
 
@@ -1116,6 +1119,33 @@ def test_the_gateway_leaves_answers_and_its_own_refusals_alone(simulator, certif
     assert client.complete(GREEDY, **fault("gateway")).usage
     with key_client(simulator, certificates, key="wrong") as stranger:
         assert refusal(stranger.complete, ASK, **fault("gateway")).status_code == 401
+
+
+def test_behind_the_gateway_the_servers_own_status_is_in_a_header(client):
+    error = refusal(client.complete, ASK, **fault("424-503"))
+    assert error.response.headers["ms-azureml-model-error-statuscode"] == "503"
+    assert error.response.json()["error"]["status"] == 503
+
+
+def test_a_refused_value_is_worded_in_the_three_shapes_that_were_seen(client):
+    wrong = {**ASK, "temperature": 1.5}
+    details = refusal(client.complete, wrong).response.json()["error"]["details"]
+    as_list, as_object = (refusal(client.complete, wrong, **fault(name)) for name in ("detail-list", "detail-object"))
+    assert (as_list.status_code, as_list.response.json()) == (422, {"detail": details})
+    assert as_object.status_code == 422
+    assert as_object.response.json() == {
+        "status": 422,
+        "code": "parameter_not_supported",
+        "detail": {"loc": ["body", "temperature"], "input": 1.5},
+        "message": "One of the parameters contain invalid values.",
+    }
+
+
+@pytest.mark.parametrize("name", ["detail-list", "detail-object"])
+def test_other_errors_and_answers_keep_their_shape(client, name):
+    extra = {**ASK, "logprobs": True}
+    assert refusal(client.complete, extra, **fault(name)).response.json() == refusal(client.complete, extra).response.json()
+    assert client.complete(GREEDY, **fault(name)).usage
 
 
 @pytest.mark.parametrize("asked", ["418", "429; times=some", "cut; after", "slow; seconds=soon", "429; retry=1", "; times=1"])

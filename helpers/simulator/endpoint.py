@@ -158,7 +158,7 @@ class SimulatedAzure:
                 fault = self._fault_of(request)
                 response = self._serve(request, fault, *deployed) if deployed else self._answer(request, fault)
         except RequestError as error:
-            response = _error_response(error)
+            response = _error_response(fault.reworded(error))
         if fault.name == "gateway" and response.status not in (200, 401, 424):
             _pass_through_gateway(response)
         if fault.name == "wait":

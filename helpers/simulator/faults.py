@@ -38,6 +38,11 @@ REFUSALS: dict[str, tuple[int, dict | str, dict[str, str]]] = {
         {"detail": "Not Found"},
         {"ms-azureml-model-error-statuscode": "404", "ms-azureml-model-error-reason": "model_error"},
     ),
+    "424-503": (
+        424,
+        container_error(503, "Service Unavailable", "The model is not ready yet."),
+        {"ms-azureml-model-error-statuscode": "503", "ms-azureml-model-error-reason": "model_error"},
+    ),
     "429": (429, "", {"ms-azureml-model-error-reason": "too_many_pending_request"}),
     "500": (500, container_error(500, "Internal Server Error", "An error occurred during the request processing."), {}),
     "502": (502, container_error(502, "Bad Gateway", "The model server could not be reached."), {}),
@@ -59,6 +64,8 @@ CHANGES = {
     "no-logprobs": "drops log-probabilities, as the 2025 container did",
     "no-info": "has no /info route, as newer containers",
     "gateway": "turns an error of the container into 424, as managed online endpoints do",
+    "detail-list": "words a 422 as some serverless endpoints did: `detail` is a list",
+    "detail-object": "words a 422 as the API reference prints it: `detail` is an object",
 }
 STOPPED = {"error": {"code": "Internal Server Error", "message": "The model stopped.", "status": 500}}
 FINISH_REASON = re.compile(rb'"finish_reason":"\w+"')
@@ -83,6 +90,17 @@ class Fault:
             return None
         status, body, headers = REFUSALS[self.name]
         return RequestError(status, body, {**headers, **({"Retry-After": self.retry_after} if self.retry_after else {})})
+
+    def reworded(self, error: RequestError) -> RequestError:
+        """An error answer with this fault in it: the container's 422 in the shape of another server."""
+        if error.status != 422 or self.name not in ("detail-list", "detail-object"):
+            return error
+        details = error.body["error"]["details"]
+        if self.name == "detail-list":
+            return RequestError(422, {"detail": details})
+        detail = {"loc": details[0]["loc"], "input": details[0]["input"]}
+        message = "One of the parameters contain invalid values."
+        return RequestError(422, {"status": 422, "code": "parameter_not_supported", "detail": detail, "message": message})
 
     def change(self, events: Iterator[bytes]) -> Iterator[bytes]:
         """The events of a stream with this fault in it: after so many pieces, or before the last event at the latest.
