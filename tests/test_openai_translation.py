@@ -39,13 +39,14 @@ NO_SUCH_HOST = "https://my-phi4.invalid"
 EMPTY = [None, "", [], {}]
 
 
-@pytest.fixture
-def variables(simulator, monkeypatch) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def variables(simulator) -> Iterator[dict[str, str]]:
     """The simulated endpoint's variables, set."""
     found = simulator.variables()
-    for name, value in found.items():
-        monkeypatch.setenv(name, value)
-    return found
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in found.items():
+            patch.setenv(name, value)
+        yield found
 
 
 class Side:
@@ -241,7 +242,7 @@ COMPARE = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def sides(variables) -> tuple[Side, Side]:
     credential = DefaultAzureCredential()  # one for both, as in a program that is being moved
     return Side("old", variables, credential), Side("new", variables, credential)
