@@ -80,12 +80,12 @@ class Side:
         }
         if self.name == "old":
             own = {
-                "client_with": partial(ChatCompletionsClient, self.endpoint, AzureKeyCredential(self.key)),
+                "make": partial(ChatCompletionsClient, self.endpoint, AzureKeyCredential(self.key)),
                 "complete": partial(self.client.complete, messages=MESSAGES),
             }
         else:
             own = {
-                "client_with": partial(OpenAI, base_url=f"{self.endpoint}/v1", api_key=self.key),
+                "make": partial(OpenAI, base_url=f"{self.endpoint}/v1", api_key=self.key),
                 "create": partial(self.client.chat.completions.create, model="Phi-4", messages=MESSAGES),
             }
         return shared | own
