@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 import nbformat
@@ -12,6 +12,8 @@ import pytest
 from nbval.plugin import IPyNbCell
 
 SOLUTION = re.compile(r"<summary>Solution</summary>\n\n```python\n(.*?)```", re.DOTALL)
+OPENAI_BOX = re.compile(r"<details><summary>[^\n]*\bopenai\b[^\n]*</summary>(.*?)</details>", re.DOTALL)
+PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 FOREIGN = ("AZURE", "ARM_", "IDENTITY_", "MSI_", "OPENAI_", "REGISTRY_DISCOVERY_")
 
 
@@ -23,20 +25,33 @@ def pytest_configure() -> None:
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1,::1"
 
 
+def folded_blocks(text: str) -> list[tuple[str, str]]:
+    """(name, source) of the Python in a lesson's folded solutions and boxes about the openai package, as they stand.
+
+    >>> folded_blocks("<details><summary>With <code>openai</code></summary>\\n\\n```python\\nx = 1\\n```\\n</details>")
+    [('OpenAI box 0', 'x = 1\\n')]
+    """
+    found = [(match.start(1), "Solution", match[1]) for match in SOLUTION.finditer(text)]
+    for box in OPENAI_BOX.finditer(text):
+        found += [(box.start(1) + block.start(), "OpenAI box", block[1]) for block in PYTHON_BLOCK.finditer(box[1])]
+    counted: Counter[str] = Counter()
+    blocks = []
+    for _, kind, source in sorted(found):
+        blocks.append((f"{kind} {counted[kind]}", source))
+        counted[kind] += 1
+    return blocks
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Lets the folded solutions of a lesson run in its kernel, after its cells; nbval fails a cell that raises."""
+    """Lets the folded blocks of a lesson run in its kernel, after its cells; nbval fails a cell that raises."""
     collected, items[:] = list(items), []
     for item, following in zip(collected, [*collected[1:], None], strict=True):
         items.append(item)
         if isinstance(item, IPyNbCell) and (following is None or following.parent is not item.parent):
             text = "\n".join(cell.source for cell in item.parent.nb.cells if cell.cell_type == "markdown")
-            for number, solution in enumerate(SOLUTION.findall(text)):
-                cell = nbformat.v4.new_code_cell(solution)
-                items.append(
-                    IPyNbCell.from_parent(
-                        item.parent, name=f"Solution {number}", cell_num=number, cell=cell, options=defaultdict(bool)
-                    )
-                )
+            for number, (name, source) in enumerate(folded_blocks(text)):
+                cell = nbformat.v4.new_code_cell(source)
+                items.append(IPyNbCell.from_parent(item.parent, name=name, cell_num=number, cell=cell, options=defaultdict(bool)))
 
 
 @pytest.fixture(scope="session")

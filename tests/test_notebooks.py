@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from refresh import run_notebook, sanitized
 
-from conftest import SOLUTION
+from conftest import OPENAI_BOX, PYTHON_BLOCK, SOLUTION
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -150,14 +150,24 @@ def test_lessons_have_solutions_that_assert_something():
     assert all("assert " in solution for found in solutions.values() for solution in found)
 
 
-def test_solutions_are_collected_as_tests_of_their_lesson(request):
+def test_boxes_about_the_openai_package_compare_it_with_the_lesson():
+    """conftest.py lets them run as well, in the order of the page."""
+    texts = {path.stem[:2]: "\n".join(cell.source for cell in read(path).cells) for path in NOTEBOOKS}
+    boxes = {number: OPENAI_BOX.findall(text) for number, text in texts.items()}
+    assert [number for number in ("00", "02", "03", "04", "05", "06", "07") if not boxes[number]] == []
+    blocks = {number: PYTHON_BLOCK.findall("".join(found)) for number, found in boxes.items() if found}
+    assert [number for number, found in blocks.items() if not found] == []
+    assert [number for number, found in blocks.items() if not all("assert " in block for block in found)] == []
+
+
+def test_folded_blocks_are_collected_as_tests_of_their_lesson(request):
     """Looks at this very run; nbval names cells "Cell 0", "Cell 1", ..."""
     path = ROOT / "notebooks" / "04-chat-completions.ipynb"
     collected = [item.name for item in request.session.items if item.path == path]
     if not collected:
         pytest.skip("this run has no notebooks")
-    assert collected[-1] == "Solution 0"
-    assert len(collected) == len(code_cells(read(path))) + 1
+    assert collected[-2:] == ["OpenAI box 0", "Solution 0"]
+    assert len(collected) == len(code_cells(read(path))) + 2
 
 
 def test_run_all_twice_in_one_kernel_gives_the_same_outputs():
