@@ -1,13 +1,14 @@
 """Every snippet, run in a process of its own by its real client: what it prints, and what the endpoint received.
 
-C# is read, not run (``csharp.py``). Two processes run at a time, each with a simulated Azure of its own, so that what one of
-them received is what one snippet sent. Node packages and the LangChain and LiteLLM environments are installed from their
+C# is read, not run (``csharp.py``). A few processes run at a time, each with a simulated Azure of its own, so that what one
+of them received is what one snippet sent. Node packages and the LangChain and LiteLLM environments are installed from their
 locks where they lie; where Node.js, curl or uv is absent these snippets are skipped, or fail if NOTHING_MAY_SKIP is set.
 """
 
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import os
 import re
@@ -37,6 +38,7 @@ DATA = load()
 EXECUTED = snippet_files((".py", ".mjs", ".sh"))
 KEPT = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "PATHEXT", "LANG", "COMSPEC")  # of this process's variables
 LONGEST, SHORTEST = 25, 3  # lines of code
+AT_A_TIME = 3  # processes: some wait before they try again
 
 API = "api-version=2024-05-01-preview"
 FRANCE = [{"role": "user", "content": "What is the capital of France?"}]
@@ -217,7 +219,7 @@ def asked_for(session: pytest.Session) -> list[Path]:
 def runs(request, commands, tmp_path_factory) -> Iterator[dict[Path, Run]]:
     """All the snippets that this session tests, run."""
     paths = [path for path in asked_for(request.session) if isinstance(commands[kind(path)], list)]
-    running = [Simulator() for _ in range(2)]
+    running = [Simulator() for _ in range(AT_A_TIME)]
     free: SimpleQueue[Simulator] = SimpleQueue()
     for simulator in running:
         free.put(simulator)
@@ -537,6 +539,7 @@ def test_a_snippet_opens_with_its_two_lines_and_is_short(path):
     assert re.match(rf"{mark} Last run with {known if not package else re.escape(known)}\b.* on \d+ \w+ \d{{4}}\.$", first), known
 
 
+@functools.cache
 def locked_version(package: str, kind: str) -> str:
     """The version that runs in the tests, by the lock."""
     if kind == "node":
