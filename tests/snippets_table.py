@@ -12,14 +12,14 @@ ABOVE = """\
 
 Code to copy, a task a folder, a client a file. Each file is whole, runs as it stands, and prints something. The tests run
 every file but the C# ones against the simulated endpoint, each in a process of its own, and look at what it prints and at
-what the endpoint received. **C# is not executed**: there is no .NET in the tests. Its files are parsed, their names held
-against the published list of the package, and the requests they describe compared with those of the other clients.
+what the endpoint received. **C# is not executed**: there is no .NET in the tests. Its files are parsed, their names looked up
+in the package's published API, and the requests they describe compared with those of the other clients.
 """
 BELOW = """\
 ## Running one
 
 Every file reads `AZURE_INFERENCE_ENDPOINT` (the root, such as `https://my-phi4.eastus2.inference.ml.azure.com`, without
-`/score` and without `/v1`) and `AZURE_INFERENCE_CREDENTIAL` (the key). No endpoint of your own? In the kit's folder,
+`/score`, `/v1` or a slash at the end) and `AZURE_INFERENCE_CREDENTIAL` (the key). No endpoint of your own? In the kit's folder,
 
 ```
 python -m uv run python -m helpers.simulator
@@ -33,10 +33,14 @@ then remove that). So no file changes between the simulated endpoint and your ow
 | Files | In the kit's folder |
 |---|---|
 | Python: azure-ai-inference, openai, requests, httpx | `python -m uv run python snippets/completion/openai_sdk.py` |
-| LangChain and LiteLLM, each in its own environment | in `snippets/environments/litellm`: `python -m uv run`, then the file |
+| LangChain and LiteLLM, each in its own environment | `cd snippets/environments/litellm`, then the line below |
 | JavaScript: Node.js 20 or newer | once `npm ci` in `snippets`, then `node snippets/completion/javascript.mjs` |
 | curl 7.82 or newer, in any POSIX shell | `sh snippets/completion/curl.sh` |
 | C#: .NET 8 or newer, not executed here | as `Program.cs` of a console project with `Azure.AI.Inference --prerelease` |
+
+```
+python -m uv run python ../../completion/litellm_client.py
+```
 
 LangChain and LiteLLM do not share the kit's environment: LiteLLM pins an old `openai`, LangChain brings some seventy packages.
 

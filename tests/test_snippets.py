@@ -216,27 +216,27 @@ def asked_for(session: pytest.Session) -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def runs(request, commands, tmp_path_factory) -> Iterator[dict[Path, Run]]:
+def runs(request, simulator, commands, tmp_path_factory) -> Iterator[dict[Path, Run]]:
     """All the snippets that this session tests, run."""
     paths = [path for path in asked_for(request.session) if isinstance(commands[kind(path)], list)]
-    running = [Simulator() for _ in range(AT_A_TIME)]
+    others = [Simulator() for _ in range(AT_A_TIME - 1)]
     free: SimpleQueue[Simulator] = SimpleQueue()
-    for simulator in running:
-        free.put(simulator)
+    for idle in (simulator, *others):
+        free.put(idle)
     home = tmp_path_factory.mktemp("home")
 
     def run_one(path: Path) -> Run:
-        simulator = free.get()
+        idle = free.get()
         try:
-            return run(path, commands[kind(path)], simulator, home)
+            return run(path, commands[kind(path)], idle, home)
         finally:
-            free.put(simulator)
+            free.put(idle)
 
-    with ThreadPoolExecutor(len(running)) as pool:
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
         yield dict(zip(paths, pool.map(run_one, paths), strict=True))
-    for simulator in running:
-        simulator.stop()
-        assert not simulator.errors, "\n".join(simulator.errors)
+    for other in others:
+        other.stop()
+        assert not other.errors, "\n".join(other.errors)
 
 
 @pytest.fixture(params=EXECUTED, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -371,7 +371,9 @@ def test_a_snippet_prints_no_secret(done):
     assert not re.search(r"simulated-(?:key|token)-", done.printed + done.complained)
 
 
-@pytest.mark.parametrize("path", [path for path in EXECUTED if path.parent.name == "errors-and-retries"], indirect=True)
+@pytest.mark.parametrize(
+    "path", [path for path in EXECUTED if path.parent.name == "errors-and-retries"], indirect=True, ids=lambda path: path.name
+)
 def test_a_snippet_tries_again_when_the_endpoint_is_unavailable(path, done):
     statuses = [request["status"] for request in done.requests]
     assert statuses[:2] == [503, 200]
