@@ -531,6 +531,7 @@ def test_a_snippet_opens_with_its_two_lines_and_is_short(path):
     first, second, *rest = code.splitlines()
     mark = "//" if path.suffix in (".mjs", ".cs") else "#"
     assert second.startswith(f"{mark} Needs AZURE_INFERENCE_ENDPOINT")
+    assert not rest[0].startswith(mark)
     lines = [line for line in rest if line.strip() and not line.startswith(mark)]
     assert SHORTEST <= len(lines) <= LONGEST
     if path.suffix == ".cs":

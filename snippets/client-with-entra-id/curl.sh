@@ -1,5 +1,6 @@
 # Last run with curl 7.88.1 on 23 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT, IDENTITY_ENDPOINT and IDENTITY_HEADER (Azure sets the last two).
+
 # The token comes from the managed identity of App Service or Functions. On your own computer (not executed):
 # token=$(az account get-access-token --resource https://ml.azure.com --query accessToken --output tsv)
 token=$(curl --silent --show-error --fail-with-body --header "X-IDENTITY-HEADER: $IDENTITY_HEADER" \
