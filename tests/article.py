@@ -6,7 +6,16 @@ import tomllib
 from pathlib import Path
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+SNIPPETS = NOTEBOOKS.parent / "snippets"
 DATA, PAGE = NOTEBOOKS / "article.toml", NOTEBOOKS / "article-coverage.md"
+RELEASES = {  # the last of each SDK
+    "Python": "On 1.0.0b9",
+    "JavaScript": "On 1.0.0-beta.6",
+    "C#": "On 1.0.0-beta.5, not executed",
+    "REST": "On the wire",
+    "More inference examples": "Today",
+    "Cost and quota": "Today",
+}
 
 
 def load_rows() -> list[dict]:
@@ -16,13 +25,13 @@ def load_rows() -> list[dict]:
 
 def page(rows: list[dict]) -> str:
     """The whole page."""
-    done = sum("lesson" in row for row in rows)
+    done = sum("lesson" in row or "snippet" in row for row in rows)
     text = [
         "# The article, point by point",
         "",
         'Where each point and each snippet of Microsoft\'s article "How to use Phi-4 family chat models" (first edition,',
-        "12 December 2024) is taught in these notebooks, and which snippets still run on `azure-ai-inference` 1.0.0b9.",
-        "Made from `article.toml`.",
+        "12 December 2024) is taught in these notebooks or stands in [snippets](../snippets/README.md), and which of the",
+        "article's own snippets still run on the last release of each SDK. Made from `article.toml`.",
         "",
         f"{done} of {len(rows)} rows are covered; the others are to come.",
     ]
@@ -31,7 +40,7 @@ def page(rows: list[dict]) -> str:
             "",
             f"## {part}",
             "",
-            "| Section | What the article has | Lesson and cell | On 1.0.0b9 | Note |",
+            f"| Section | What the article has | Where | {RELEASES[part]} | Note |",
             "|---|---|---|---|---|",
         ]
         text += [line(row) for row in rows if row["part"] == part]
@@ -44,7 +53,11 @@ def line(row: dict) -> str:
     where = "to come"
     if "lesson" in row:
         where = f"[{row['lesson'][:2]}]({row['lesson']}.ipynb)" + (f" `{row['cell']}`" if "cell" in row else "")
+    elif "snippet" in row:
+        where = f"[{row['snippet']}](../snippets/{row['snippet']})"
     runs = {True: "works", False: f"fails: {row.get('why', '')}"}.get(row.get("works"), "")
+    if row.get("by_reading"):
+        runs = runs.replace("works", "should work").replace("fails:", "should not compile:")
     note = " ".join(filter(None, [row.get("note", ""), f"Instead: {row['instead']}" if "instead" in row else ""]))
     return f"| {row['section']} | {what} | {where} | {runs} | {note} |"
 

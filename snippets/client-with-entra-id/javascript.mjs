@@ -1,0 +1,17 @@
+// Last run with @azure-rest/ai-inference 1.0.0-beta.6 and @azure/identity 4.13.1 on 23 November 2026.
+// Needs AZURE_INFERENCE_ENDPOINT, and to be signed in: az login, or a managed identity.
+import ModelClient, { isUnexpected } from "@azure-rest/ai-inference";
+import { DefaultAzureCredential } from "@azure/identity";
+
+const client = ModelClient(process.env.AZURE_INFERENCE_ENDPOINT, new DefaultAzureCredential());
+
+const response = await client.path("/chat/completions").post({
+  body: {
+    messages: [{ role: "user", content: "What is the capital of France?" }],
+    temperature: 0,
+  },
+});
+if (isUnexpected(response)) {
+  throw new Error(`${response.status}: ${JSON.stringify(response.body)}`);
+}
+console.log(response.body.choices[0].message.content);

@@ -1,0 +1,15 @@
+# Last run with azure-ai-inference 1.0.0b9 on 23 November 2026.
+# Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+import os
+
+from azure.ai.inference import ChatCompletionsClient
+from azure.ai.inference.models import UserMessage
+from azure.core.credentials import AzureKeyCredential
+
+endpoint = os.environ["AZURE_INFERENCE_ENDPOINT"]
+key = os.environ["AZURE_INFERENCE_CREDENTIAL"]
+client = ChatCompletionsClient(endpoint, AzureKeyCredential(key))
+
+question = [UserMessage("What is the capital of France?")]
+response = client.complete(messages=question, temperature=0)
+print(response.choices[0].message.content)

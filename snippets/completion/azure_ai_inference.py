@@ -1,0 +1,23 @@
+# Last run with azure-ai-inference 1.0.0b9 on 23 November 2026.
+# Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+import os
+
+from azure.ai.inference import ChatCompletionsClient
+from azure.ai.inference.models import SystemMessage, UserMessage
+from azure.core.credentials import AzureKeyCredential
+
+client = ChatCompletionsClient(
+    endpoint=os.environ["AZURE_INFERENCE_ENDPOINT"],
+    credential=AzureKeyCredential(os.environ["AZURE_INFERENCE_CREDENTIAL"]),
+    temperature=0,
+)
+
+messages = [
+    SystemMessage("You are a helpful assistant."),
+    UserMessage("How many languages are in the world?"),
+]
+response = client.complete(messages=messages)
+print("Response:", response.choices[0].message.content)
+print("Model:", response.model)
+print("Prompt tokens:", response.usage.prompt_tokens)
+print("Completion tokens:", response.usage.completion_tokens)

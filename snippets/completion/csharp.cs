@@ -1,0 +1,22 @@
+// Not executed, only parsed: for Azure.AI.Inference 1.0.0-beta.5, 23 November 2026.
+// Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+using Azure;
+using Azure.AI.Inference;
+
+var client = new ChatCompletionsClient(
+    new Uri(Environment.GetEnvironmentVariable("AZURE_INFERENCE_ENDPOINT")!),
+    new AzureKeyCredential(Environment.GetEnvironmentVariable("AZURE_INFERENCE_CREDENTIAL")!));
+
+Response<ChatCompletions> response = client.Complete(new ChatCompletionsOptions
+{
+    Messages =
+    {
+        new ChatRequestSystemMessage("You are a helpful assistant."),
+        new ChatRequestUserMessage("How many languages are in the world?"),
+    },
+    Temperature = 0,
+});
+Console.WriteLine($"Response: {response.Value.Content}");
+Console.WriteLine($"Model: {response.Value.Model}");
+Console.WriteLine($"Prompt tokens: {response.Value.Usage.PromptTokens}");
+Console.WriteLine($"Completion tokens: {response.Value.Usage.CompletionTokens}");

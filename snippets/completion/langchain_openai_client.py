@@ -1,0 +1,21 @@
+# Last run with langchain-openai 1.7.3 on 23 November 2026.
+# Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+import os
+
+from langchain_openai import ChatOpenAI
+
+model = ChatOpenAI(
+    base_url=os.environ["AZURE_INFERENCE_ENDPOINT"] + "/v1",
+    api_key=os.environ["AZURE_INFERENCE_CREDENTIAL"],
+    model="Phi-4",
+    temperature=0,
+)
+messages = [
+    ("system", "You are a helpful assistant."),
+    ("user", "How many languages are in the world?"),
+]
+response = model.invoke(messages)
+print("Response:", response.content)
+print("Model:", response.response_metadata["model_name"])
+print("Prompt tokens:", response.usage_metadata["input_tokens"])
+print("Completion tokens:", response.usage_metadata["output_tokens"])

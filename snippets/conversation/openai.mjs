@@ -1,0 +1,17 @@
+// Last run with openai 6.49.0 on 23 November 2026.
+// Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+import OpenAI from "openai";
+
+const client = new OpenAI({
+  baseURL: process.env.AZURE_INFERENCE_ENDPOINT + "/v1",
+  apiKey: process.env.AZURE_INFERENCE_CREDENTIAL,
+});
+
+const messages = [{ role: "system", content: "You are a helpful assistant." }];
+for (const question of ["How many languages are in the world?", "And in France?"]) {
+  messages.push({ role: "user", content: question });
+  const response = await client.chat.completions.create({ model: "Phi-4", messages, temperature: 0 });
+  const answer = response.choices[0].message.content;
+  messages.push({ role: "assistant", content: answer });
+  console.log(answer);
+}

@@ -1,0 +1,21 @@
+// Not executed, only parsed: for Azure.AI.Inference 1.0.0-beta.5, 23 November 2026.
+// Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+using System.Text.Json;
+using Azure;
+using Azure.AI.Inference;
+
+var client = new ChatCompletionsClient(
+    new Uri(Environment.GetEnvironmentVariable("AZURE_INFERENCE_ENDPOINT")!),
+    new AzureKeyCredential(Environment.GetEnvironmentVariable("AZURE_INFERENCE_CREDENTIAL")!));
+
+Response<ChatCompletions> response = client.Complete(new ChatCompletionsOptions
+{
+    Messages = { new ChatRequestUserMessage("What is the capital of France?") },
+    Temperature = 0,
+    AdditionalProperties = { { "logprobs", BinaryData.FromString("true") } },
+});
+Console.WriteLine(response.Value.Content);
+
+// The type ChatCompletions has no log-probabilities: they are read from the reply as it came.
+using JsonDocument reply = JsonDocument.Parse(response.GetRawResponse().Content);
+Console.WriteLine(reply.RootElement.GetProperty("choices")[0].GetProperty("logprobs"));

@@ -1,0 +1,19 @@
+# Last run with langchain-azure-ai 1.2.12 on 23 November 2026.
+# Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+import os
+
+from langchain_azure_ai.chat_models import AzureAIOpenAIApiChatModel
+
+model = AzureAIOpenAIApiChatModel(
+    endpoint=os.environ["AZURE_INFERENCE_ENDPOINT"] + "/v1",
+    credential=os.environ["AZURE_INFERENCE_CREDENTIAL"],
+    model="Phi-4",
+    use_responses_api=False,
+    temperature=0,
+    logprobs=True,
+)
+response = model.invoke("What is the capital of France?")
+print(response.content)
+logprobs = response.response_metadata.get("logprobs") or {}  # some servers leave them out
+for item in logprobs.get("content") or []:
+    print(f"{item['logprob']:8.4f}  {item['token']!r}")

@@ -1,0 +1,18 @@
+# Last run with langchain-openai 1.7.3 on 23 November 2026.
+# Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+import os
+
+from langchain_openai import ChatOpenAI
+
+model = ChatOpenAI(
+    base_url=os.environ["AZURE_INFERENCE_ENDPOINT"] + "/v1",
+    api_key=os.environ["AZURE_INFERENCE_CREDENTIAL"],
+    model="Phi-4",
+    temperature=0,
+    logprobs=True,
+)
+response = model.invoke("What is the capital of France?")
+print(response.content)
+logprobs = response.response_metadata.get("logprobs") or {}  # some servers leave them out
+for item in logprobs.get("content") or []:
+    print(f"{item['logprob']:8.4f}  {item['token']!r}")

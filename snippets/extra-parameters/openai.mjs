@@ -1,0 +1,20 @@
+// Last run with openai 6.49.0 on 23 November 2026.
+// Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+import OpenAI from "openai";
+
+const client = new OpenAI({
+  baseURL: process.env.AZURE_INFERENCE_ENDPOINT + "/v1",
+  apiKey: process.env.AZURE_INFERENCE_CREDENTIAL,
+});
+
+const response = await client.chat.completions.create({
+  model: "Phi-4",
+  messages: [{ role: "user", content: "What is the capital of France?" }],
+  temperature: 0,
+  logprobs: true,
+});
+const choice = response.choices[0];
+console.log(choice.message.content);
+for (const item of choice.logprobs?.content ?? []) {  // some servers leave them out
+  console.log(item.logprob.toFixed(4), JSON.stringify(item.token));
+}

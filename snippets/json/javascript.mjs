@@ -1,0 +1,26 @@
+// Last run with @azure-rest/ai-inference 1.0.0-beta.6 on 23 November 2026.
+// Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+import ModelClient, { isUnexpected } from "@azure-rest/ai-inference";
+import { AzureKeyCredential } from "@azure/core-auth";
+
+const client = ModelClient(
+  process.env.AZURE_INFERENCE_ENDPOINT,
+  new AzureKeyCredential(process.env.AZURE_INFERENCE_CREDENTIAL),
+);
+
+const messages = [{ role: "user", content: "Give me JSON about Paris." }];
+for (let attempt = 1; attempt <= 3; attempt++) {
+  const response = await client.path("/chat/completions").post({ body: { messages, temperature: 0 } });
+  if (isUnexpected(response)) {
+    throw new Error(`${response.status}: ${JSON.stringify(response.body)}`);
+  }
+  const answer = response.body.choices[0].message.content;
+  try {
+    console.log(JSON.parse(answer).city);
+    break;
+  } catch {
+    if (attempt === 3) console.log("No valid JSON in three attempts.");
+    const correction = "That was not valid JSON. Reply with the JSON object only.";
+    messages.push({ role: "assistant", content: answer }, { role: "user", content: correction });
+  }
+}

@@ -1,0 +1,13 @@
+// Not executed, only parsed: for Azure.AI.Inference 1.0.0-beta.5, 23 November 2026.
+// Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+using Azure;
+using Azure.AI.Inference;
+
+var client = new ChatCompletionsClient(
+    new Uri(Environment.GetEnvironmentVariable("AZURE_INFERENCE_ENDPOINT")!),
+    new AzureKeyCredential(Environment.GetEnvironmentVariable("AZURE_INFERENCE_CREDENTIAL")!));
+
+Response<ModelInfo> info = client.GetModelInfo();
+Console.WriteLine($"Model name: {info.Value.ModelName}");
+Console.WriteLine($"Model type: {info.Value.ModelType}");
+Console.WriteLine($"Model provider name: {info.Value.ModelProviderName}");

@@ -1,0 +1,22 @@
+// Not executed, only parsed: for Azure.AI.Inference 1.0.0-beta.5, 23 November 2026.
+// Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+using Azure;
+using Azure.AI.Inference;
+
+var client = new ChatCompletionsClient(
+    new Uri(Environment.GetEnvironmentVariable("AZURE_INFERENCE_ENDPOINT")!),
+    new AzureKeyCredential(Environment.GetEnvironmentVariable("AZURE_INFERENCE_CREDENTIAL")!));
+
+Response<ChatCompletions> response = client.Complete(new ChatCompletionsOptions
+{
+    Messages = { new ChatRequestUserMessage("How many languages are in the world?") },
+    PresencePenalty = 0.1f,
+    FrequencyPenalty = 0.8f,
+    MaxTokens = 2048,
+    StopSequences = { "<|endoftext|>" },
+    Temperature = 0,
+    NucleusSamplingFactor = 1,
+    ResponseFormat = ChatCompletionsResponseFormat.CreateTextFormat(),
+});
+Console.WriteLine(response.Value.Content);
+Console.WriteLine($"Finish reason: {response.Value.FinishReason}");

@@ -1,0 +1,21 @@
+# Last run with langchain-openai 1.7.3 on 23 November 2026.
+# Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+import os
+
+from langchain_openai import ChatOpenAI
+
+model = ChatOpenAI(
+    base_url=os.environ["AZURE_INFERENCE_ENDPOINT"] + "/v1",
+    api_key=os.environ["AZURE_INFERENCE_CREDENTIAL"],
+    model="Phi-4",
+    presence_penalty=0.1,
+    frequency_penalty=0.8,
+    max_tokens=2048,
+    stop=["<|endoftext|>"],
+    temperature=0,
+    top_p=1,
+    model_kwargs={"response_format": {"type": "text"}},
+)
+response = model.invoke("How many languages are in the world?")
+print(response.content)
+print("Finish reason:", response.response_metadata["finish_reason"])

@@ -1,0 +1,22 @@
+// Last run with openai 6.49.0 on 23 November 2026.
+// Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+import OpenAI from "openai";
+
+const client = new OpenAI({
+  baseURL: process.env.AZURE_INFERENCE_ENDPOINT + "/v1",
+  apiKey: process.env.AZURE_INFERENCE_CREDENTIAL,
+});
+
+const response = await client.chat.completions.create({
+  model: "Phi-4",
+  messages: [{ role: "user", content: "How many languages are in the world?" }],
+  presence_penalty: 0.1,
+  frequency_penalty: 0.8,
+  max_tokens: 2048,
+  stop: ["<|endoftext|>"],
+  temperature: 0,
+  top_p: 1,
+  response_format: { type: "text" },
+});
+console.log(response.choices[0].message.content);
+console.log("Finish reason:", response.choices[0].finish_reason);

@@ -1,0 +1,15 @@
+# Last run with curl 7.88.1 on 23 November 2026.
+# Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+curl --no-buffer --silent --show-error --fail-with-body \
+  "$AZURE_INFERENCE_ENDPOINT/chat/completions?api-version=2024-05-01-preview" \
+  --header "Authorization: Bearer $AZURE_INFERENCE_CREDENTIAL" \
+  --json '{
+    "messages": [
+      {"role": "system", "content": "You are a helpful assistant."},
+      {"role": "user", "content": "How many languages are in the world?"}
+    ],
+    "temperature": 0,
+    "top_p": 1,
+    "max_tokens": 2048,
+    "stream": true
+  }'

@@ -1,0 +1,22 @@
+# Last run with litellm 1.106.2 on 23 November 2026.
+# Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL (LITELLM_LOCAL_MODEL_COST_MAP=True: see README).
+import os
+
+import litellm
+
+stream = litellm.completion(
+    model="azure_ai/Phi-4",
+    api_base=os.environ["AZURE_INFERENCE_ENDPOINT"],
+    api_key=os.environ["AZURE_INFERENCE_CREDENTIAL"],
+    messages=[
+        {"role": "system", "content": "You are a helpful assistant."},
+        {"role": "user", "content": "How many languages are in the world?"},
+    ],
+    temperature=0,
+    top_p=1,
+    max_tokens=2048,
+    stream=True,
+)
+for chunk in stream:
+    print(chunk.choices[0].delta.content or "", end="", flush=True)
+print()

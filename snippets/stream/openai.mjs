@@ -1,0 +1,25 @@
+// Last run with openai 6.49.0 on 23 November 2026.
+// Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+import OpenAI from "openai";
+
+const client = new OpenAI({
+  baseURL: process.env.AZURE_INFERENCE_ENDPOINT + "/v1",
+  apiKey: process.env.AZURE_INFERENCE_CREDENTIAL,
+});
+const messages = [
+  { role: "system", content: "You are a helpful assistant." },
+  { role: "user", content: "How many languages are in the world?" },
+];
+const stream = await client.chat.completions.create({
+  model: "Phi-4",
+  messages,
+  temperature: 0,
+  top_p: 1,
+  max_tokens: 2048,
+  stream: true,
+  stream_options: { include_usage: true },
+});
+for await (const chunk of stream) {
+  process.stdout.write(chunk.choices[0]?.delta?.content ?? "");
+  if (chunk.usage) console.log(`\n${chunk.usage.completion_tokens} tokens`);
+}
