@@ -62,7 +62,9 @@ def accept_price(instance_type: str, instance_count: int = 1, region: str = "eas
     offer = f"{instance_count} x {instance_type} in {region} costs {per_hour:,.2f} US dollars an hour until it is deleted"
     agreed = os.environ.get(MOST_USD_PER_HOUR, "")
     if not agreed:
-        raise PriceNotAcceptedError(f"{offer}. If you agree, set {MOST_USD_PER_HOUR} to that amount or more. Nothing was created.")
+        raise PriceNotAcceptedError(
+            f"{offer}. If you agree, set {MOST_USD_PER_HOUR} to that amount or more. Nothing was created."
+        )
     try:
         most = float(agreed)
     except ValueError:
@@ -71,7 +73,7 @@ def accept_price(instance_type: str, instance_count: int = 1, region: str = "eas
         raise ValueError(f"{MOST_USD_PER_HOUR} is {agreed!r}, expected an amount in US dollars such as 4 or 3.70.")
     if per_hour > most:
         raise PriceNotAcceptedError(f"{offer}, but {MOST_USD_PER_HOUR} allows {agreed}. Nothing was created.")
-    print(f"{offer} (list price of {price.date}; {MOST_USD_PER_HOUR} allows {agreed}).")
+    print(f"{offer} (list price: {price.date}; {MOST_USD_PER_HOUR} allows {agreed}).")
     return per_hour
 
 
