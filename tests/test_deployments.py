@@ -28,7 +28,7 @@ def test_all_instances_count(agree):
 
 def test_nothing_is_agreed_to_by_silence(monkeypatch):
     monkeypatch.delenv("AZURE_MAX_USD_PER_HOUR", raising=False)
-    with pytest.raises(PriceNotAcceptedError, match="set AZURE_MAX_USD_PER_HOUR to that or more"):
+    with pytest.raises(PriceNotAcceptedError, match="set AZURE_MAX_USD_PER_HOUR to that amount or more"):
         accept_price(NC24)
 
 
