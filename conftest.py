@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -14,6 +17,7 @@ from nbval.plugin import IPyNbCell
 SOLUTION = re.compile(r"<summary>Solution</summary>\n\n```python\n(.*?)```", re.DOTALL)
 OPENAI_BOX = re.compile(r"<details><summary>[^\n]*\bopenai\b[^\n]*</summary>(.*?)</details>", re.DOTALL)
 PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+sys.path.insert(0, str(Path(__file__).parent / "tests"))  # for a run of notebooks alone
 FOREIGN = ("AZURE", "ARM_", "IDENTITY_", "MSI_", "OPENAI_", "REGISTRY_DISCOVERY_")
 
 
@@ -52,6 +56,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             for number, (name, source) in enumerate(folded_blocks(text)):
                 cell = nbformat.v4.new_code_cell(source)
                 items.append(IPyNbCell.from_parent(item.parent, name=name, cell_num=number, cell=cell, options=defaultdict(bool)))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips a cell tagged needs-node, needs-curl, needs-langchain or needs-litellm where that is absent, and installs what
+    its lock names; with NOTHING_MAY_SKIP=1 absence is a failure."""
+    if isinstance(item, IPyNbCell):
+        for tag in item.cell.metadata.get("tags", []):
+            if tag.startswith("needs-"):
+                command_for(tag.removeprefix("needs-"))
+
+
+@functools.cache
+def install(kind: str) -> BaseException | None:
+    """Makes a kind of snippet runnable, once. Returns the reason if it cannot."""
+    from test_snippets import COMMANDS
+
+    try:
+        COMMANDS[kind]()
+    except (pytest.skip.Exception, pytest.fail.Exception) as reason:
+        return reason
+    return None
+
+
+def command_for(tool: str) -> None:
+    """Raises the reason, a skip or a failure, if what a tag names is absent."""
+    if reason := install({"curl": "shell"}.get(tool, tool)):
+        raise reason
 
 
 @pytest.fixture(scope="session")

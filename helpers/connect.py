@@ -18,6 +18,13 @@ NAMES = {  # of what deployments go into, and how the simulator calls them
 MOST_USD_PER_HOUR = "AZURE_MAX_USD_PER_HOUR"  # without it, nothing is deployed to a subscription of one's own
 CLOUD, SIMULATED_CLOUD = "AZUREML_CURRENT_CLOUD", "SimulatedCloud"  # azure-ai-ml sets it and believes it ever after
 MANAGERS = ("AZURE_RESOURCE_MANAGER_URL", "ARM_CLOUD_METADATA_URL", "REGISTRY_DISCOVERY_ENDPOINT_URL", "AZUREML_DEV_URL_MFE")
+OTHER_CREDENTIALS = (  # which DefaultAzureCredential would take first, one variable of each
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_CERTIFICATE_PATH",
+    "AZURE_USERNAME",
+    "AZURE_FEDERATED_TOKEN_FILE",
+)
+BUNDLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")  # of certificates
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 EXAMPLE = "https://my-phi4.eastus2.inference.ml.azure.com"
 ROUTES = re.compile(r"(?:/v1)?/(?:score|info|completions|chat/completions)/?(?:\?.*)?$", re.IGNORECASE)
@@ -257,7 +264,9 @@ def add_variables(found: Mapping[str, str], variables: MutableMapping[str, str])
     for name, value in found.items():
         if own_identity and name.startswith(("IDENTITY_", "AZURE_TOKEN_CREDENTIALS")):
             continue  # they belong together
-        if name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE") or not variables.get(name):
+        if name == "AZURE_TOKEN_CREDENTIALS" and not any(variables.get(other) for other in OTHER_CREDENTIALS):
+            continue  # nothing comes before the simulated identity
+        if name in BUNDLES or not variables.get(name):
             variables[name] = added[name] = value
     for name in ("NO_PROXY", "no_proxy"):
         others = [host for host in variables.get(name, "").split(",") if host]

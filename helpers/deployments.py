@@ -73,7 +73,7 @@ def accept_price(instance_type: str, instance_count: int = 1, region: str = "eas
         raise ValueError(f"{MOST_USD_PER_HOUR} is {agreed!r}, expected an amount in US dollars such as 4 or 3.70.")
     if per_hour > most:
         raise PriceNotAcceptedError(f"{offer}, but {MOST_USD_PER_HOUR} allows {agreed}. Nothing was created.")
-    print(f"{offer} (list price: {price.date}; {MOST_USD_PER_HOUR} allows {agreed}).")
+    print(f"{offer}\n(list price, {price.date}; {MOST_USD_PER_HOUR} allows {agreed}).")
     return per_hour
 
 

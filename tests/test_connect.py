@@ -360,7 +360,7 @@ def test_with_a_subscription_and_a_limit_of_ones_own_nothing_that_manages_is_tou
 
 
 def test_a_limit_that_is_also_the_simulated_one_counts_as_ones_own(tmp_path):
-    ten = {**PAYS, "AZURE_MAX_USD_PER_HOUR": "10"}
+    ten = {**PAYS, "AZURE_MAX_USD_PER_HOUR": "12"}
     lines = python(CONNECT + MANAGED + "connect()", tmp_path, **ten).stdout.splitlines()
     assert "your own workspace" in lines[1]
     assert lines[2] == management(ten)
@@ -392,7 +392,7 @@ def assert_simulated(managed: dict[str, str]) -> None:
     """Asserts that all variables lead management clients to this computer."""
     for name in ("ARM_CLOUD_METADATA_URL", "REGISTRY_DISCOVERY_ENDPOINT_URL", "AZURE_RESOURCE_MANAGER_URL", "IDENTITY_ENDPOINT"):
         assert urlsplit(managed[name]).hostname == "127.0.0.1"
-    assert managed["AZURE_TOKEN_CREDENTIALS"] == "ManagedIdentityCredential"
+    assert managed.get("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential") == "ManagedIdentityCredential"
     assert managed.get("AZUREML_CURRENT_CLOUD", "SimulatedCloud") == "SimulatedCloud"
 
 

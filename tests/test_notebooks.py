@@ -11,6 +11,7 @@ import nbformat
 import pytest
 from refresh import run_notebook, sanitized
 
+import conftest
 from conftest import OPENAI_BOX, PYTHON_BLOCK, SOLUTION
 
 ROOT = Path(__file__).parent.parent
@@ -75,7 +76,7 @@ def path(request) -> Path:
 
 
 def test_there_are_notebooks():
-    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{number:02}" for number in range(11)]
+    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{number:02}" for number in range(12)]
 
 
 def test_each_notebook_is_saved_whole_and_clean(path):
@@ -146,7 +147,7 @@ def test_the_readme_lists_every_lesson_with_its_minutes():
 def test_lessons_have_solutions_that_assert_something():
     """conftest.py lets them run in the lesson's kernel, after its cells."""
     solutions = {path.stem[:2]: SOLUTION.findall("\n".join(cell.source for cell in read(path).cells)) for path in NOTEBOOKS}
-    assert [number for number, found in solutions.items() if found] == ["01", *(f"{number:02}" for number in range(3, 11))]
+    assert [number for number, found in solutions.items() if found] == ["01", *(f"{number:02}" for number in range(3, 12))]
     assert all("assert " in solution for found in solutions.values() for solution in found)
 
 
@@ -180,3 +181,27 @@ def test_run_all_twice_in_one_kernel_gives_the_same_outputs():
     for once, again in zip(twice.cells[:half], twice.cells[half:], strict=True):
         if once.cell_type == "code":
             assert sanitized(again.outputs) == sanitized(once.outputs), once.id
+
+
+def test_cells_that_need_a_tool_say_so():
+    programs = {'"node"': "needs-node", '"sh"': "needs-curl", 'python_of("langchain")': "needs-langchain"}
+    programs['python_of("litellm")'] = "needs-litellm"
+    seen = set()
+    for cell in code_cells(read(ROOT / "notebooks" / "11-other-clients.ipynb")):
+        for program, tag in programs.items():
+            if program in cell.source and "run(" in cell.source:
+                assert tag in cell.metadata.get("tags", []), cell.id
+                seen.add(tag)
+    assert seen == set(programs.values())
+
+
+@pytest.mark.parametrize(("nothing_may_skip", "outcome"), [("", pytest.skip.Exception), ("1", pytest.fail.Exception)])
+def test_cells_are_skipped_where_their_tool_is_absent_unless_nothing_may_be(monkeypatch, nothing_may_skip, outcome):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("NOTHING_MAY_SKIP", nothing_may_skip)
+    conftest.install.cache_clear()
+    try:
+        with pytest.raises(outcome, match="Node"):
+            conftest.command_for("node")
+    finally:
+        conftest.install.cache_clear()

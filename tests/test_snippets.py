@@ -35,7 +35,8 @@ from helpers.simulator.server import Simulator
 
 ROOT = SNIPPETS.parent
 DATA = load()
-EXECUTED = snippet_files((".py", ".mjs", ".sh"))
+MANAGING = "azure_ai_ml.py"  # deploys and deletes: run together, in its own test
+EXECUTED = [path for path in snippet_files((".py", ".mjs", ".sh")) if path.name != MANAGING]
 KEPT = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "PATHEXT", "LANG", "COMSPEC")  # of this process's variables
 LONGEST, SHORTEST = 25, 3  # lines of code
 AT_A_TIME = 3  # processes: some wait before they try again
@@ -367,6 +368,48 @@ def test_a_snippet_asks_the_right_route_with_the_right_headers(path, done):
     )
 
 
+def test_what_the_deploy_snippet_makes_answers_until_the_delete_snippet_has_run(tmp_path):
+    import requests
+
+    simulator = Simulator()
+    try:
+        subscription = simulator.azure.control_plane.subscription
+        deployed = run(SNIPPETS / "deploy" / MANAGING, [sys.executable], simulator, tmp_path)
+        assert deployed.code == 0, deployed.complained
+        root = re.search(r"^AZURE_INFERENCE_ENDPOINT=(\S+)$", deployed.printed, re.MULTILINE)[1]
+        endpoint = subscription.endpoint(simulator.azure.workspace, "my-phi4")
+        made = endpoint.deployments["blue"]
+        assert (made.request_timeout.total_seconds(), made.max_concurrent, made.instances) == (180, 16, 1)
+
+        def ask() -> int:
+            return requests.post(
+                f"{root}/chat/completions",
+                json={"messages": FRANCE},
+                headers={"api-key": endpoint.keys["primaryKey"]},
+                verify=simulator.variables()["REQUESTS_CA_BUNDLE"],
+            ).status_code
+
+        assert ask() == 200
+        deleted = run(SNIPPETS / "delete" / MANAGING, [sys.executable], simulator, tmp_path)
+        assert (deleted.code, deleted.printed.splitlines()[-1]) == (0, "left: []"), deleted.complained
+        assert ask() == 404
+        assert not re.search(r"simulated-(?:key|token)-", deployed.printed + deployed.complained + deleted.printed)
+    finally:
+        simulator.stop()
+
+
+def test_the_deploy_snippet_makes_nothing_for_somebody_who_has_not_agreed(tmp_path):
+    simulator = Simulator()
+    try:
+        variables = simulator.variables() | {"AZURE_MAX_USD_PER_HOUR": "3"}
+        simulator.variables = lambda: variables
+        done = run(SNIPPETS / "deploy" / MANAGING, [sys.executable], simulator, tmp_path)
+        assert done.code != 0 and "not agreed" in done.complained
+        assert {request["path"] for request in done.requests} <= {"/metadata/endpoints"}  # asked when it is imported
+    finally:
+        simulator.stop()
+
+
 def test_a_snippet_prints_no_secret(done):
     assert not re.search(r"simulated-(?:key|token)-", done.printed + done.complained)
 
@@ -473,7 +516,7 @@ def lesson_calls(tie: dict) -> list[str]:
     return [call for call in found if call not in tie.get("besides", [])]
 
 
-@pytest.mark.parametrize("task", [task["folder"] for task in DATA["task"]])
+@pytest.mark.parametrize("task", [task["folder"] for task in DATA["task"] if task["folder"] not in ("deploy", "delete")])
 def test_the_sdk_snippet_makes_the_same_calls_as_its_lesson(task):
     ties = [tie for tie in DATA["tie"] if tie["task"] == task]
     assert ties, "snippets.toml says nothing of the lesson it comes from"
@@ -530,7 +573,7 @@ def test_a_snippet_opens_with_its_two_lines_and_is_short(path):
     code = path.read_text(encoding="utf-8")
     first, second, *rest = code.splitlines()
     mark = "//" if path.suffix in (".mjs", ".cs") else "#"
-    assert second.startswith(f"{mark} Needs AZURE_INFERENCE_ENDPOINT")
+    assert second.startswith(f"{mark} Needs AZURE_" + ("SUBSCRIPTION_ID" if path.name == MANAGING else "INFERENCE_ENDPOINT"))
     assert not rest[0].startswith(mark)
     lines = [line for line in rest if line.strip() and not line.startswith(mark)]
     assert SHORTEST <= len(lines) <= LONGEST

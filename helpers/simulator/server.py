@@ -80,7 +80,7 @@ class Simulator:
             "AZURE_SUBSCRIPTION_ID": self.azure.subscription_id,
             "AZURE_RESOURCE_GROUP": self.azure.resource_group,
             "AZURE_ML_WORKSPACE": self.azure.workspace,
-            "AZURE_MAX_USD_PER_HOUR": "10",  # nothing is billed here
+            "AZURE_MAX_USD_PER_HOUR": "12",  # nothing is billed here
             "AZURE_RESOURCE_MANAGER_URL": self.url,
             "ARM_CLOUD_METADATA_URL": f"{self.url}/metadata/endpoints?api-version=2019-05-01",
             "REGISTRY_DISCOVERY_ENDPOINT_URL": f"{self.url}/",
@@ -151,8 +151,10 @@ def _not_from_here(record: logging.LogRecord) -> bool:
 def _write_certificates(authority_pem: bytes) -> dict[str, str]:
     """Files that make clients trust the simulator: variable -> path."""
     folder = Path(tempfile.mkdtemp(dir=scratch_folder()))
-    contents = {name: certificate_bundle(authority_pem, os.environ, name) for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")}
-    contents["NODE_EXTRA_CA_CERTS"] = authority_pem
+    names = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
+    contents = {name: certificate_bundle(authority_pem, os.environ, name) for name in names}
+    more = Path(os.environ.get("NODE_EXTRA_CA_CERTS") or os.devnull)  # besides those that Node.js brings
+    contents["NODE_EXTRA_CA_CERTS"] = (more.read_bytes().rstrip() + b"\n" if more.is_file() else b"") + authority_pem
     for name, content in contents.items():
         (folder / f"{name.lower()}.pem").write_bytes(content)
     return {name: str(folder / f"{name.lower()}.pem") for name in contents}
