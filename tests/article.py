@@ -33,7 +33,7 @@ def page(rows: list[dict]) -> str:
         "12 December 2024) is taught in these notebooks or stands in [snippets](../snippets/README.md), and which of the",
         "article's own snippets still run on the last release of each SDK. Made from `article.toml`.",
         "",
-        f"{done} of {len(rows)} rows are covered; the others are to come.",
+        f"{done} of {len(rows)} rows are covered" + ("." if done == len(rows) else "; the others are to come."),
     ]
     for part in dict.fromkeys(row["part"] for row in rows):
         text += [
