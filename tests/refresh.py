@@ -45,7 +45,7 @@ def run_cell(client, source: str, timeout: float) -> tuple[list, dict]:
     return outputs, reply["content"]
 
 
-def run_notebook(notebook, folder: Path, timeout: float = 60) -> None:
+def run_notebook(notebook, folder: Path, timeout: float = 120) -> None:
     """Executes all code cells in place. Raises RuntimeError where a cell fails that is not tagged raises-exception."""
     manager, client = start_new_kernel(kernel_name="python3", cwd=str(folder))
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import shutil
 import statistics
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from conftest import OPENAI_BOX, PYTHON_BLOCK, SOLUTION
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MAY_OPT_OUT: dict[tuple[str, str], str] = {}  # (notebook, cell id) -> why its output is not compared
+OTHER_CLIENTS = ROOT / "notebooks" / "11-other-clients.ipynb"
 LONGEST_CELL = 20  # lines of code
 LONGEST_LINE = 100  # characters
 SECRETS = re.compile(
@@ -184,15 +186,30 @@ def test_run_all_twice_in_one_kernel_gives_the_same_outputs():
 
 
 def test_cells_that_need_a_tool_say_so():
-    programs = {'"node"': "needs-node", '"sh"': "needs-curl", 'python_of("langchain")': "needs-langchain"}
-    programs['python_of("litellm")'] = "needs-litellm"
+    tools = {'"node"': "needs-node", '"curl"': "needs-curl", 'python_of("langchain")': "needs-langchain"}
+    tools['python_of("litellm")'] = "needs-litellm"
     seen = set()
-    for cell in code_cells(read(ROOT / "notebooks" / "11-other-clients.ipynb")):
-        for program, tag in programs.items():
-            if program in cell.source and "run(" in cell.source:
-                assert tag in cell.metadata.get("tags", []), cell.id
-                seen.add(tag)
-    assert seen == set(programs.values())
+    for cell in code_cells(read(OTHER_CLIENTS)):
+        needed = {tag for tool, tag in tools.items() if tool in cell.source}
+        assert needed == set(cell.metadata.get("tags", [])) - {"raises-exception"}, cell.id
+        assert not needed or cell.source.count("if have(") == 1, cell.id
+        seen |= needed
+    assert seen == set(tools.values())
+
+
+def test_run_all_goes_through_without_nodejs_curl_and_the_environments(tmp_path, monkeypatch):
+    """What a learner has who installed the kit and nothing else: the cells say what is absent, and the next ones run."""
+    lesson = read(OTHER_CLIENTS)
+    shutil.copytree(ROOT / "snippets", tmp_path / "snippets", ignore=shutil.ignore_patterns("node_modules", ".venv"))
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    run_notebook(lesson, tmp_path / "notebooks")
+    printed = {cell.id: "".join(output.get("text", "") for output in cell.outputs) for cell in code_cells(lesson)}
+    without = [cell for cell in code_cells(lesson) if any("needs-" in tag for tag in cell.metadata.get("tags", []))]
+    assert len(without) == 8
+    assert all(printed[cell.id].startswith("Not here: ") for cell in without)
+    assert printed["openai-tour"].count("same answer") == 4
 
 
 @pytest.mark.parametrize(("nothing_may_skip", "outcome"), [("", pytest.skip.Exception), ("1", pytest.fail.Exception)])
