@@ -237,7 +237,7 @@ def test_without_machines_the_operation_fails_late_and_what_is_left_still_counts
     assert "gave up" in manager.online_deployments.get_logs(*place, spare, "green", arm.DeploymentLogsRequest()).content
     traffic = arm.OnlineEndpointProperties(auth_mode="Key", traffic={"green": 100})
     with pytest.raises(HttpResponseError, match="Failed"):
-        manager.online_endpoints.begin_create_or_update(*place, spare, arm.OnlineEndpoint(location="x", properties=traffic))
+        manager.online_endpoints.begin_create_or_update(*place, spare, arm.OnlineEndpoint(location="eastus2", properties=traffic))
     manager.online_deployments.begin_delete(*place, spare, "green").result()
     assert usage_of(manager, H100_FAMILY) == (0, 80)
 
@@ -395,6 +395,7 @@ def test_no_key_and_no_token_is_remembered_or_logged(cloud, ml, manager, place, 
 
     def send(path: str, body: str) -> requests.Response:
         signed = {"Authorization": f"Bearer {token}"}
+        [manager.online_endpoints.get(*place, "secrets") for _ in range(3)]  # until the operation before has ended
         return requests.post(f"{base}{path}?api-version=2023-04-01", body, headers=signed, timeout=10)
 
     escaped = "".join(f"\\u{ord(letter):04x}" for letter in mine[4])
@@ -421,6 +422,7 @@ def test_no_key_and_no_token_is_remembered_or_logged(cloud, ml, manager, place, 
     for secret in mine:
         assert secret not in remembered + logged + "".join(shown)
     assert "Primary" in remembered  # what is no secret stays to be looked at
+    [manager.online_endpoints.get(*place, "secrets") for _ in range(3)]
     manager.online_endpoints.begin_delete(*place, "secrets").result()
 
 
@@ -442,9 +444,12 @@ class Wire:
         return json.loads(answer.body)["access_token"]
 
     def send(self, method: str, path: str, body: object = None, query: str = "api-version=2025-06-01", **headers: str):
+        if method == "PUT" and isinstance(body, dict):  # the place of the workspace, unless a body says otherwise
+            body = {"location": "uksouth" if "uksouth" in path else "eastus2"} | body
         signed = {"authorization": f"Bearer {self.token}", "host": "localhost:1"} | headers
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         self.last = self.azure.handle(Request(method, path, query, signed, content))
+        self.last.done()  # as the server does when it has sent an answer
         is_json = self.last.headers.get("content-type") == "application/json"
         return self.last.status, json.loads(self.last.body) if is_json else self.last.body
 
@@ -684,6 +689,7 @@ def test_while_an_operation_runs_the_next_one_is_a_conflict(wire):
     path = wire.at("one")
     wire.send("PUT", path, body)
     created = wire.last
+    regenerate = (f"{path}/regenerateKeys", {"keyType": "Primary"})
     assert code_of(wire.send("PUT", path, body)) == (409, "Conflict")
     assert code_of(wire.send("DELETE", path)) == (409, "Conflict")
     assert wire.ask_to_deploy(path)[0] in (400, 409)
@@ -695,10 +701,222 @@ def test_while_an_operation_runs_the_next_one_is_a_conflict(wire):
     assert code_of(wire.send("PATCH", f"{path}/deployments/blue", {"sku": {"capacity": 2}})) == (409, "Conflict")
     assert code_of(wire.send("DELETE", f"{path}/deployments/blue")) == (409, "Conflict")
     assert "Creating" in said(wire.direct(path, blue=100))
+    assert code_of(wire.ask_to_deploy(path, "green")) == (409, "Conflict")  # one thing at a time for the whole endpoint
+    assert code_of(wire.send("POST", *regenerate)) == (409, "Conflict")
+    assert code_of(wire.send("DELETE", path)) == (409, "Conflict")
     wire.last = deploying
+    wire.finish()
+    assert wire.send("POST", *regenerate)[0] == 202
+    regenerating = wire.last
+    assert code_of(wire.ask_to_deploy(path, "green")) == (409, "Conflict")
+    wire.last = regenerating
     wire.finish()
     wire.send("DELETE", f"{path}/deployments/blue")
     assert code_of(wire.ask_to_deploy(path)) == (409, "Conflict")
+
+
+def test_trying_again_makes_no_machine_free(wire):
+    path = wire.endpoint()
+    wire.ask_to_deploy(path, "green", H100)
+    assert wire.finish()[0] == "Failed"
+    green = f"{path}/deployments/green"
+    for method, body in (("PUT", None), ("PATCH", {"tags": {"a": "b"}})):
+        answer = wire.ask_to_deploy(path, "green", H100) if method == "PUT" else wire.send("PATCH", green, body)
+        assert answer[0] == 200
+        state, content = wire.finish()
+        assert (state, content["error"]["code"]) == ("Failed", "OutOfQuota")
+    assert wire.send("GET", green)[1]["properties"]["provisioningState"] == "Failed"
+
+
+def test_a_change_that_needs_no_machine_takes_no_machines_time(wire):
+    subscription = wire.azure.control_plane.subscription
+    path = wire.endpoint()
+    blue = wire.deploy(path)
+    before = subscription.clock
+    wire.send("PATCH", blue, {"tags": {"a": "b"}})
+    wire.finish()
+    assert 0 < subscription.clock - before <= 5 * 60
+    assert "scaled" not in wire.send("POST", f"{blue}/getLogs", {})[1]["content"]
+    wire.deploy(path, requestSettings={"requestTimeout": "PT1M"})
+    assert subscription.clock - before <= 10 * 60
+    assert "scaled" not in wire.send("POST", f"{blue}/getLogs", {})[1]["content"]
+
+
+def test_whoever_looks_at_a_list_sees_a_deletion_end(wire):
+    """What a person does who did not wait for a deletion: list what is there, again and again."""
+    path = wire.endpoint()
+    wire.deploy(path)
+    wire.deploy(path, "green")
+    wire.send("DELETE", f"{path}/deployments/green")
+    names = [[each["name"] for each in wire.send("GET", f"{path}/deployments")[1]["value"]] for _ in range(4)]
+    assert names[-1] == ["blue"]
+    wire.send("DELETE", path)
+    assert [len(wire.send("GET", wire.at())[1]["value"]) for _ in range(4)][-1] == 0
+    assert wire.used() == (0, 48)
+
+
+def test_deleting_what_is_not_there_is_done_at_once(wire):
+    path = wire.endpoint()
+    for gone in (wire.at("missing"), f"{path}/deployments/missing"):
+        assert wire.send("DELETE", gone)[0] == 204
+    assert wire.send("DELETE", f"{wire.at('missing')}/deployments/blue")[0] == 404  # which endpoint?
+
+
+def test_scripts_without_an_sdk_find_the_operation_in_the_body(wire):
+    """As the public sample deploy-rest.sh does: properties.properties.AzureAsyncOperationUri."""
+    path = wire.endpoint()
+    _, made = wire.send("PUT", wire.at("two"), {"properties": {"authMode": "Key"}})
+    assert made["properties"]["properties"]["AzureAsyncOperationUri"] == wire.last.headers["Azure-AsyncOperation"]
+    _, made = wire.ask_to_deploy(path)
+    assert made["properties"]["properties"]["AzureAsyncOperationUri"] == wire.last.headers["Azure-AsyncOperation"]
+    assert "AzureAsyncOperationUri" not in said(wire.send("GET", path))
+
+
+@pytest.mark.parametrize(
+    ("location", "code"),
+    [(None, "LocationRequired"), ("", "LocationRequired"), ("mars", "LocationNotAvailableForResourceType")],
+)
+def test_a_resource_has_to_say_where_it_lives(wire, location, code):
+    path = wire.endpoint()
+    assert code_of(wire.send("PUT", wire.at("two"), {"location": location, "properties": {"authMode": "Key"}})) == (400, code)
+    properties = {"endpointComputeType": "Managed", "model": PHI_4, "instanceType": A100}
+    there = {"location": location, "properties": properties}
+    assert code_of(wire.send("PUT", f"{path}/deployments/blue", there)) == (400, code)
+    assert wire.send("PUT", wire.at("two"), {"location": "East US 2", "properties": {"authMode": "Key"}})[0] == 201
+
+
+def test_properties_of_an_endpoint_can_be_added_but_neither_removed_nor_altered(wire):
+    path = wire.endpoint(properties={"a": "1"})
+    for given in ({"a": "2", "b": "3"}, {}):
+        wire.send("PUT", path, {"properties": {"authMode": "Key", "properties": given}})
+        wire.finish()
+        assert wire.send("GET", path)[1]["properties"]["properties"] == {"a": "1", "b": "3"}
+
+
+def test_what_is_sent_along_comes_back(wire):
+    given = {"description": "for the course", "publicNetworkAccess": "disabled"}
+    body = {"identity": {"type": "SystemAssigned, UserAssigned"}, "properties": {"authMode": "Key", **given}}
+    wire.send("PUT", wire.at("one"), body)
+    wire.finish()
+    shown = wire.send("GET", wire.at("one"))[1]
+    assert shown["identity"]["type"] == "SystemAssigned, UserAssigned"
+    assert shown["properties"]["description"] == "for the course"
+    assert shown["properties"]["publicNetworkAccess"] == "Disabled"
+    probe = {"initialDelay": "PT10M", "period": "PT11S", "timeout": "PT3S", "successThreshold": 1, "failureThreshold": 7}
+    given = {"description": "blue", "environmentVariables": {"A": "b"}, "livenessProbe": probe, "readinessProbe": probe}
+    settings = {"requestTimeout": "PT1M", "maxQueueWait": "PT2S"}
+    blue = wire.deploy(wire.at("one"), **given, requestSettings=settings)
+    shown = wire.send("GET", blue)[1]["properties"]
+    assert {name: shown[name] for name in given} == given
+    assert shown["requestSettings"]["maxQueueWait"] == "PT2S"
+    scaled = {"scaleSettings": {"scaleType": "TargetUtilization"}}
+    assert "scaleType" in said(wire.ask_to_deploy(wire.at("one"), "green", **scaled))
+
+
+def test_mirrored_requests_are_copied_to_a_deployment_whose_answers_nobody_sees(wire):
+    path = wire.endpoint()
+    wire.deploy(path), wire.deploy(path, "green")
+
+    def mirror(traffic: dict, **shares: int):
+        answer = wire.send("PUT", path, {"properties": {"authMode": "Key", "traffic": traffic, "mirrorTraffic": shares}})
+        if answer[0] == 200:
+            wire.finish()
+        return answer
+
+    for shares, expected in (({"red": 10}, "'red', which does not exist"), ({"green": 51}, "At most 50"), ({"blue": 10}, "both")):
+        assert expected in said(mirror({"blue": 100}, **shares))
+    assert mirror({"blue": 100}, green=10)[0] == 200
+    assert wire.send("GET", path)[1]["properties"]["mirrorTraffic"] == {"green": 10}
+    assert all(wire.call(path)[0] == 200 for _ in range(100))
+    assert requests_served(wire, path, "blue") == 100
+    log = wire.send("POST", f"{path}/deployments/green/getLogs", {"tail": 200})[1]["content"]
+    assert log.count("GET /info, mirrored") == 10
+
+
+@pytest.mark.parametrize(("instances", "at_once", "room"), [(1, 1, 2), (2, 1, 4), (1, 4, 8)])
+def test_more_requests_than_twice_those_computed_at_a_time_are_turned_away(wire, instances, at_once, room):
+    path = wire.endpoint()
+    wire.deploy(path, instances=instances, requestSettings={"maxConcurrentRequestsPerInstance": at_once})
+    key = wire.send("POST", f"{path}/listKeys")[1]["primaryKey"]
+    headers = {"authorization": f"Bearer {key}", "azureml-model-deployment": "blue"}
+    request = Request("GET", "/one.eastus2.inference.ml/info", "", headers)
+    under_way = [wire.azure.handle(request) for _ in range(room)]  # none of them has been sent yet
+    assert [each.status for each in under_way] == [200] * room
+    refused = wire.azure.handle(request)
+    assert (refused.status, refused.body) == (429, b"")
+    assert refused.headers["ms-azureml-model-error-reason"] == "too_many_pending_request"
+    assert "Retry-After" not in refused.headers
+    under_way.pop().done()
+    assert wire.azure.handle(request).status == 200
+
+
+def test_waits_are_short_since_clients_are_told_to_ask_again_in_milliseconds(wire):
+    path = wire.endpoint()
+    assert wire.ask_to_deploy(path)[0] == 201
+    waits = [wire.last.headers["retry-after-ms"]]
+    operation = wire.last.headers["Azure-AsyncOperation"].removeprefix("https://localhost:1").partition("?")[0]
+    wire.send("GET", operation)
+    waits.append(wire.last.headers["retry-after-ms"])
+    [wire.send("GET", operation) for _ in range(4)]
+    wire.send("DELETE", f"{path}/deployments/blue")
+    waits.append(wire.last.headers["retry-after-ms"])
+    assert all(0 < int(wait) <= 100 for wait in waits)
+
+
+def test_models_of_the_registry_come_with_the_newest_version_first(ml, cloud):
+    registry = MLClient(DefaultAzureCredential(), registry_name="azureml", enable_telemetry=False)
+    assert registry.models.get("Phi-4", label="latest").version == "8"
+    assert [each.version for each in registry.models.list("Phi-4")] == ["8", "7"]
+    assert registry.models.get("Phi-4", version="7").id.endswith("/Phi-4/versions/7")
+
+
+def test_the_client_lists_all_models_of_the_registry(ml, cloud):
+    registry = MLClient(DefaultAzureCredential(), registry_name="azureml", enable_telemetry=False)
+    names = {each.name: each.latest_version for each in registry.models.list()}
+    assert names == {"Phi-4": "8", "Phi-4-mini-instruct": "1", "Phi-4-reasoning": "1", "Phi-4-mini-reasoning": "1"}
+
+
+def test_a_deployment_says_how_far_it_can_be_scaled(manager, place, served):
+    (sku,) = manager.online_deployments.list_skus(*place, "served", "blue")
+    assert (sku.capacity.minimum, sku.capacity.maximum, sku.capacity.default) == (1, 50, 1)
+    assert sku.sku.name == "Default"
+
+
+def test_quota_is_named_as_in_the_portal(manager):
+    family = next(each for each in manager.usages.list("eastus2") if each.name.value == A100_FAMILY)
+    assert family.name.localized_value == "Standard NCADSA100v4 Family Cluster Dedicated vCPUs"
+    assert family.type == "Microsoft.MachineLearningServices/vmFamily/usages"
+    assert family.unit == "Count"
+
+
+@pytest.mark.parametrize("deployment_name", [None, "blue"])
+def test_the_clients_own_invoke_gets_an_answer_at_the_scoring_uri(ml, served, tmp_path, deployment_name):
+    question = {"input_string": [{"role": "user", "content": FRANCE[0].content}], "parameters": {"do_sample": False}}
+    file = tmp_path / "sample.json"
+    file.write_text(json.dumps({"input_data": question}), encoding="utf-8")
+    answer = ml.online_endpoints.invoke("served", deployment_name=deployment_name, request_file=str(file))
+    assert json.loads(answer) == {"output": PARIS}
+
+
+def test_the_scoring_route_answers_200_with_nothing_to_what_it_cannot_use(wire):
+    """A trap of the container: no status tells that the request was wrong."""
+    path = wire.endpoint()
+    wire.deploy(path)
+    wire.direct(path, blue=100)
+    long = {"input_string": [{"role": "user", "content": "Tell me a long story about a lighthouse."}]}
+    for body in (
+        {"messages": []},
+        {"input_data": "What?"},
+        {"input_data": {"input_string": []}},
+        b"{",
+        b"[1]",
+        {"input_data": {}},
+    ):
+        assert wire.call(path, "/score", body) == (200, {})
+    short = wire.call(path, "/score", {"input_data": {**long, "parameters": {"max_new_tokens": 3, "do_sample": False}}})
+    assert len(short[1]["output"].split()) <= 3
+    never = {"max_new_tokens": 400, "do_sample": False, "logit_bias": NEVER_ENDS["logit_bias"]}
+    assert wire.call(path, "/score", {"input_data": {**long, "parameters": never}})[0] == 408
 
 
 def test_an_operation_shows_its_states_and_the_resource_shows_them_too(wire):
@@ -878,7 +1096,7 @@ def test_keys_of_ones_own_that_no_header_can_carry_or_hide_are_refused(wire, val
         ("/subscriptions/{id}/resourceGroups/other/providers/{provider}/workspaces/{workspace}", (404, "ResourceGroupNotFound")),
         ("/subscriptions/{id}/resourceGroups/{group}/providers/{provider}/workspaces/other", (404, "ResourceNotFound")),
         ("{one}/other", (404, "ResourceNotFound")),
-        ("/subscriptions/{id}/providers/{provider}/locations/mars/usages", (404, "NoRegisteredProviderFound")),
+        ("/subscriptions/{id}/providers/{provider}/locations/mars/usages", (400, "NoRegisteredProviderFound")),
         ("/subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.Nonsense/things", (404, "InvalidResourceType")),
         ("/registrymanagement/v1.0/registries/other/discovery", (404, "RegistryNotFound")),
         ("/subscriptions/a/resourceGroups/b/providers/{provider}/registries/azureml/models/GPT/versions/1", (404, "NotFound")),
@@ -913,7 +1131,10 @@ def test_another_model_of_the_family_answers_under_its_own_name(wire):
 
 def test_a_request_without_an_api_version_is_refused(wire):
     assert code_of(wire.send("GET", wire.at(), query="")) == (400, "MissingApiVersionParameter")
-    assert wire.send("GET", wire.at(), query="api-version=2022-05-01")[0] == 200
+    for version in ("2022-05-01", "2025-06-01", "2024-04-01-preview"):
+        assert wire.send("GET", wire.at(), query=f"api-version={version}")[0] == 200
+    for version in ("banana", "latest", "2022"):
+        assert code_of(wire.send("GET", wire.at(), query=f"api-version={version}")) == (400, "InvalidApiVersionParameter")
 
 
 def test_a_wrong_method_says_which_are_right(wire):
@@ -938,10 +1159,11 @@ def test_json_of_any_depth_gets_an_answer_below_500(wire, depth, where):
     blue = wire.deploy(path)
     deep = "[" * depth + "NaN" + "]" * depth
     about = f'"endpointComputeType": "Managed", "model": "{PHI_4}", "instanceType": "{A100}"'
+    there = '"location": "eastus2"'
     for body in (
-        f'{{"{where}": {{"name": "Default", "x": {deep}}}}}',
-        f'{{"properties": {{{about}, "{where}": {{"x": {deep}}}}}}}',
-        f'{{"properties": {{{about}, "{where}": {deep}}}}}',
+        f'{{{there}, "{where}": {{"name": "Default", "x": {deep}}}}}',
+        f'{{{there}, "properties": {{{about}, "{where}": {{"x": {deep}}}}}}}',
+        f'{{{there}, "properties": {{{about}, "{where}": {deep}}}}}',
     ):
         assert wire.send("PATCH", blue, body.encode())[0] < 500
         wire.send("GET", blue), [wire.send("GET", blue) for _ in range(4)]
@@ -1118,12 +1340,12 @@ def test_nothing_that_is_sent_makes_the_control_plane_fail(cloud, ml, served):
     assert len(statuses) > 4, statuses  # or nothing was tried
 
 
-def test_requests_from_many_threads_leave_the_books_in_order(cloud, ml, manager, place, spare):
+def test_requests_from_many_threads_leave_the_books_in_order(cloud, ml, manager, place):
     used, outcomes = usage_of(manager)[0], []
 
     def race(number: int) -> None:
         try:
-            deploy(manager, place, spare, f"racer-{number}")
+            deploy(manager, place, make_endpoint(manager, place, f"racer-{number}"), "blue")
             outcomes.append("deployed")
         except HttpResponseError as error:
             outcomes.append("quota" if "usage/limit" in str(error) else str(error))
@@ -1135,4 +1357,7 @@ def test_requests_from_many_threads_leave_the_books_in_order(cloud, ml, manager,
         thread.join()
     room = (48 - used) // 24
     assert Counter(outcomes) == Counter(["deployed"] * room + ["quota"] * (4 - room))
-    assert usage_of(manager)[0] == 48
+    assert usage_of(manager)[0] == used + 24 * room
+    for number in range(4):
+        manager.online_endpoints.begin_delete(*place, f"racer-{number}").result()
+    assert usage_of(manager)[0] == used

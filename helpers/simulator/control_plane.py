@@ -1,8 +1,8 @@
 """The simulated control plane: the routes of Azure Resource Manager that deploy a model, and those that azure-ai-ml asks first.
 
 Requests and answers have the shapes of the resource provider Microsoft.MachineLearningServices (stable API versions up to
-2025-06-01; any version is taken, none is refused as on Azure). Operations that take long answer 201 or 202 with
-``Azure-AsyncOperation`` or ``Location``, to be asked until they are done.
+2025-06-01; any date is taken as a version, none is refused as too old or too new). Operations that take long answer 201 or
+202 with ``Azure-AsyncOperation`` or ``Location``, to be asked until they are done.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import format_datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import parse_qs, quote
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
 from .deployments import (
@@ -37,10 +37,11 @@ from .errors import RequestError, arm_error
 POLL_AFTER = "50"  # milliseconds until a client asks again, so that a lesson need not wait
 PROVIDER = "Microsoft.MachineLearningServices"
 LONGEST_TIMEOUT = timedelta(seconds=180)
-MADE_BY_CLIENT = ("createdBy", "createdAt", "lastModifiedAt")  # azure-ai-ml puts them there, and sends them back
+OPERATION_URI = "AzureAsyncOperationUri"
+NOT_KEPT = ("createdBy", "createdAt", "lastModifiedAt", OPERATION_URI)  # azure-ai-ml sends them back
+API_VERSION = re.compile(r"\d{4}-\d\d-\d\d(-\w+)?")
 TOKEN_LIFETIME = 3600  # seconds; of a token that an endpoint gives out
 ENTRA_AUDIENCE = "https://ml.azure.com"  # of tokens of Microsoft Entra ID for endpoints
-SCORING = re.compile(r"/([A-Za-z][\w-]*)\.(\w+)\.inference\.ml(/.*)?")
 
 
 class Body(BaseModel):
@@ -50,23 +51,43 @@ class Body(BaseModel):
 
 
 AnyBody = TypeVar("AnyBody", bound=Body)
+AnyThing = TypeVar("AnyThing")
+Percent = Annotated[int, Field(ge=0, le=100)]
 
 
 class EndpointProperties(Body):
     auth_mode: str
-    traffic: dict[str, Annotated[int, Field(ge=0, le=100)]] | None = None
+    traffic: dict[str, Percent] | None = None
+    mirror_traffic: dict[str, Percent] | None = None
     properties: dict[str, str | None] | None = None
     description: str | None = None
+    public_network_access: Literal["Enabled", "Disabled"] = "Enabled"
+
+    @field_validator("public_network_access", mode="before")
+    @classmethod
+    def in_any_case(cls, value: object) -> object:
+        return value.capitalize() if isinstance(value, str) else value
+
+
+class Identity(Body):
+    type: str = "SystemAssigned"
 
 
 class EndpointRequest(Body):
+    location: str | None = None
     tags: dict[str, str] | None = None
+    identity: Identity = Identity()
     properties: EndpointProperties
 
 
 class RequestSettings(Body):
     request_timeout: Annotated[timedelta, Field(gt=timedelta(0), le=LONGEST_TIMEOUT)] = timedelta(seconds=5)
     max_concurrent_requests_per_instance: Annotated[int, Field(ge=1)] = 1
+    max_queue_wait: timedelta = timedelta(seconds=0.5)
+
+
+class ScaleSettings(Body):
+    scale_type: Literal["Default"] = "Default"
 
 
 class Probe(Body):
@@ -82,6 +103,7 @@ class DeploymentProperties(Body):
     model: str
     instance_type: str
     request_settings: RequestSettings | None = None
+    scale_settings: ScaleSettings | None = None
     description: str | None = None
     app_insights_enabled: bool = False
     environment_variables: dict[str, str | None] | None = None
@@ -99,6 +121,7 @@ class Sku(Body):
 
 
 class DeploymentRequest(Body):
+    location: str | None = None
     tags: dict[str, str] | None = None
     sku: Sku = Sku()
     properties: DeploymentProperties
@@ -138,10 +161,12 @@ class ControlPlane:
         deployment = endpoint + r"/deployments/(?P<deployment>[^/]+)"
         region = every + r"/locations/(?P<region>[^/]+)"
         registry = r"(?:/mferp/managementfrontend)?/subscriptions/[^/]+/resourceGroups/[^/]+/providers/" + PROVIDER
-        model = registry + r"/registries/(?P<registry>[^/]+)/models/(?P<model>[^/]+)/versions"
+        models = registry + r"/registries/(?P<registry>[^/]+)/models"
+        model = models + r"/(?P<model>[^/]+)/versions"
         routes: list[tuple[str, str, Callable[..., Reply]]] = [
             ("GET", r"/metadata/endpoints", self._clouds),
             ("GET", r"/registrymanagement/v1\.0/registries/(?P<registry>[^/]+)/discovery", self._registry),
+            ("GET", models, self._models),
             ("GET", model, self._model_versions),
             ("GET", model + r"/(?P<version>[^/]+)", self._model),
             ("GET", every + r"/workspaces", self._workspaces),
@@ -181,22 +206,19 @@ class ControlPlane:
         allowed = {method: (answer, match) for method, answer, match in matches}
         if method not in allowed:
             raise RequestError(405, arm_error("MethodNotAllowed", f"{method} is not allowed here, only {', '.join(allowed)}."))
-        if "api-version" not in parse_qs(query):
+        version = parse_qs(query).get("api-version", [""])[0]
+        if not version:
             message = "The api-version query parameter (?api-version=) is required for all requests."
             raise RequestError(400, arm_error("MissingApiVersionParameter", message))
+        if path.startswith("/subscriptions/") and not API_VERSION.fullmatch(version):
+            message = f"The api-version {version!r} is invalid: expected a date such as 2025-06-01."
+            raise RequestError(400, arm_error("InvalidApiVersionParameter", message))
         answer, match = allowed[method]
         named = match.groupdict()
         self._check_scope(named)
         if method in ("PUT", "PATCH", "POST"):
             named["body"] = body
         return answer(root=root, **named)
-
-    def endpoint_at(self, path: str) -> tuple[Endpoint | None, str]:
-        """(the deployed endpoint that a path leads to, or None, the rest of the path)."""
-        match = SCORING.fullmatch(path)
-        endpoint = self.subscription.endpoints.get((match[2], match[1].casefold())) if match else None
-        there = endpoint is not None and endpoint.state not in ("Creating", "Deleting")
-        return endpoint if there else None, (match and match[3]) or "/"
 
     def _check_scope(self, named: dict[str, str]) -> None:
         """Raises RequestError for what is not there; takes out the names that are the same for all."""
@@ -216,10 +238,18 @@ class ControlPlane:
             if region not in self.subscription.regions:
                 known = ", ".join(self.subscription.regions)
                 message = f"The region {named['region']!r} is not one of the simulated ones: {known}."
-                raise RequestError(404, arm_error("NoRegisteredProviderFound", message))
+                raise RequestError(400, arm_error("NoRegisteredProviderFound", message))
             named["region"] = region
         if named.get("registry", "azureml") != "azureml":
             raise RequestError(404, arm_error("RegistryNotFound", f"There is no registry {named['registry']!r}, only 'azureml'."))
+
+    def _check_location(self, location: str | None, region: str) -> None:
+        """Raises RequestError unless the place named in a body is that of the workspace, in any spelling ("East US 2")."""
+        if not location:
+            raise RequestError(400, arm_error("LocationRequired", "The location property is required for this definition."))
+        if location.replace(" ", "").casefold() != region:
+            message = f"The location is {location!r}, expected that of the workspace: {region!r}."
+            raise RequestError(400, arm_error("LocationNotAvailableForResourceType", message))
 
     # Before anything else: where is what?
 
@@ -236,6 +266,20 @@ class ControlPlane:
     def _registry(self, root: str, registry: str) -> Reply:
         place = {"registryName": "azureml", "primaryRegion": "eastus2", "primaryRegionResourceProviderUri": f"{root}/"}
         return Reply(200, {**place, "subscriptionId": self.subscription.id, "resourceGroup": "registry"})
+
+    def _models(self, root: str, registry: str) -> Reply:
+        shelf = "azureml://registries/azureml/models/"
+        about = {"description": "", "tags": {}, "properties": {}, "isArchived": False}
+        newest = {name: versions[-1] for name, versions in self.subscription.models.items()}
+        found = [
+            {
+                "id": shelf + name,
+                "name": name,
+                "properties": {**about, "latestVersion": version, "nextVersion": str(int(version) + 1)},
+            }
+            for name, version in newest.items()
+        ]
+        return Reply(200, {"value": found})
 
     def _model_versions(self, root: str, registry: str, model: str) -> Reply:
         versions = reversed(self._versions(model))  # the newest first
@@ -341,6 +385,8 @@ class ControlPlane:
     # Endpoints
 
     def _endpoints(self, root: str, workspace: str) -> Reply:
+        for endpoint in self.subscription.endpoints_of(workspace):
+            self.subscription.look_at(endpoint.operation)
         found = self.subscription.endpoints_of(workspace)
         return Reply(200, {"value": [self._endpoint_body(endpoint) for endpoint in found]})
 
@@ -351,6 +397,7 @@ class ControlPlane:
 
     def _put_endpoint(self, root: str, workspace: str, endpoint: str, body: bytes) -> Reply:
         asked = _read(EndpointRequest, body)
+        self._check_location(asked.location, self.subscription.workspaces[workspace])
         modes = {"key": "Key", "amltoken": "AMLToken", "aadtoken": "AADToken"}
         mode = modes.get(asked.properties.auth_mode.casefold())
         if mode is None:
@@ -360,9 +407,11 @@ class ControlPlane:
         checked = EndpointBody(
             mode,
             asked.properties.traffic,
+            asked.properties.mirror_traffic,
             asked.tags or {},
-            {name: value for name, value in (asked.properties.properties or {}).items() if name not in MADE_BY_CLIENT},
+            {name: value for name, value in (asked.properties.properties or {}).items() if name not in NOT_KEPT},
             asked.properties.description,
+            {"identity": asked.identity.type, "publicNetworkAccess": asked.properties.public_network_access},
         )
         made, is_new = self.subscription.put_endpoint(workspace, endpoint, checked)
         return self._started(root, made.region, made.operation, 201 if is_new else 200, self._endpoint_body(made))
@@ -373,8 +422,8 @@ class ControlPlane:
         return Reply(200, self._endpoint_body(found))
 
     def _delete_endpoint(self, root: str, workspace: str, endpoint: str) -> Reply:
-        found = self.subscription.endpoint(workspace, endpoint)
-        return self._started(root, found.region, self.subscription.delete_endpoint(found), 202)
+        found = _or_none(lambda: self.subscription.endpoint(workspace, endpoint))
+        return self._started(root, found.region, self.subscription.delete_endpoint(found), 202) if found else Reply(204)
 
     def _list_keys(self, root: str, workspace: str, endpoint: str, body: bytes) -> Reply:
         found = self.subscription.endpoint(workspace, endpoint)
@@ -411,17 +460,17 @@ class ControlPlane:
             "kind": "Managed",
             "location": endpoint.region,
             "tags": endpoint.tags,
-            "identity": {"type": "SystemAssigned"},
+            "identity": {"type": endpoint.given.get("identity", "SystemAssigned")},
             "properties": {
                 "authMode": endpoint.auth_mode,
                 "description": endpoint.description,
                 "properties": properties,
                 "provisioningState": endpoint.state,
-                "publicNetworkAccess": "Enabled",
+                "publicNetworkAccess": endpoint.given.get("publicNetworkAccess", "Enabled"),
                 "scoringUri": f"{place}/score",
                 "swaggerUri": f"{place}/swagger.json",
                 "traffic": endpoint.traffic,
-                "mirrorTraffic": {},
+                "mirrorTraffic": endpoint.mirror,
             },
             "systemData": self._system_data(endpoint.created),
         }
@@ -430,6 +479,8 @@ class ControlPlane:
 
     def _deployments(self, root: str, workspace: str, endpoint: str) -> Reply:
         found = self.subscription.endpoint(workspace, endpoint)
+        for deployment in [*found.deployments.values()]:
+            self.subscription.look_at(deployment.operation)
         return Reply(200, {"value": [self._deployment_body(found, each) for each in found.deployments.values()]})
 
     def _deployment(self, root: str, workspace: str, endpoint: str, deployment: str) -> Reply:
@@ -441,6 +492,7 @@ class ControlPlane:
         asked = _read(DeploymentRequest, body)
         if asked.properties.endpoint_compute_type != "Managed":
             raise RequestError(400, arm_error("BadRequest", "Only endpointComputeType Managed is simulated."))
+        self._check_location(asked.location, self.subscription.workspaces[workspace])
         return self._place(root, workspace, endpoint, deployment, asked)
 
     def _patch_deployment(self, root: str, workspace: str, endpoint: str, deployment: str, body: bytes) -> Reply:
@@ -469,8 +521,10 @@ class ControlPlane:
 
     def _delete_deployment(self, root: str, workspace: str, endpoint: str, deployment: str) -> Reply:
         found = self.subscription.endpoint(workspace, endpoint)
-        operation = self.subscription.delete_deployment(found, self.subscription.deployment(found, deployment))
-        return self._started(root, found.region, operation, 202)
+        doomed = _or_none(lambda: self.subscription.deployment(found, deployment))
+        return (
+            self._started(root, found.region, self.subscription.delete_deployment(found, doomed), 202) if doomed else Reply(204)
+        )
 
     def _logs(self, root: str, workspace: str, endpoint: str, deployment: str, body: bytes) -> Reply:
         asked = _read(LogRequest, body or b"{}")
@@ -489,7 +543,7 @@ class ControlPlane:
         settings = {
             "requestTimeout": _iso(deployment.request_timeout),
             "maxConcurrentRequestsPerInstance": deployment.max_concurrent,
-            "maxQueueWait": "PT0.5S",
+            "maxQueueWait": (given.get("requestSettings") or {}).get("maxQueueWait", "PT0.5S"),
         }
         return {
             "id": self._id(path),
@@ -525,7 +579,10 @@ class ControlPlane:
         headers = {"retry-after-ms": POLL_AFTER, "x-ms-async-operation-timeout": "PT1H"}
         if status == 202:
             return Reply(202, None, headers | {"Location": result + version})
-        return Reply(status, content, headers | {"Azure-AsyncOperation": f"{place}/mfeOperationsStatus/{operation.id}{version}"})
+        status_uri = f"{place}/mfeOperationsStatus/{operation.id}{version}"
+        if content:  # it stands in the body as well, where scripts without an SDK look for it
+            content["properties"]["properties"] = content["properties"]["properties"] | {OPERATION_URI: status_uri}
+        return Reply(status, content, headers | {"Azure-AsyncOperation": status_uri})
 
     def _look_at(self, operation: str) -> Operation:
         try:
@@ -566,6 +623,16 @@ def _checked(model: type[AnyBody], content: dict) -> AnyBody:
     except ValidationError as error:
         found = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise RequestError(400, arm_error("BadRequest", f"The request is invalid. {found}")) from None
+
+
+def _or_none(find: Callable[[], AnyThing]) -> AnyThing | None:
+    """What is found; None where there is nothing. To delete what is not there is no error in Azure Resource Manager."""
+    try:
+        return find()
+    except RequestError as error:
+        if error.status != 404:
+            raise
+        return None
 
 
 def _json(body: bytes) -> dict:

@@ -21,9 +21,10 @@ DATA = files(__package__) / "data"
 SHARED, AUTO_DELETION = "SharedComputeCapacityEnabled", "TargetAutoDeletionTime"  # properties of an endpoint
 SHARED_HOURS = 168
 MOST_ENDPOINTS, MOST_DEPLOYMENTS, MOST_INSTANCES = 100, 20, 50  # per region; per endpoint; per deployment
+MOST_MIRRORED = 50  # per cent
 LOG_LINES = 200
 SHORTEST_KEY = 8  # shorter ones could not be blotted out of what is shown
-POLLS = {"create_deployment": 4, "scale": 4, "fail_for_capacity": 4}  # looks at an operation until it is done; 2 for the others
+POLLS = {"create_deployment": 4, "scale": 4, "fail_for_capacity": 4}  # looks at an operation until it is done; 2 at others
 REGISTRY = "azureml://registries/azureml/models/{}/versions/{}"
 
 
@@ -55,6 +56,16 @@ class Deployment:
     state: str = "Creating"
     operation: Operation | None = None
     log: list[str] = field(default_factory=list)
+    under_way: int = 0  # requests that have come and are not answered yet
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more request may come: twice as many as are computed at a time may be under way, by Microsoft's
+        documentation."""
+        return self.under_way < 2 * self.max_concurrent * self.instances
+
+    def request_ended(self) -> None:
+        self.under_way -= 1
 
     @property
     def model_name(self) -> str:
@@ -67,7 +78,8 @@ class Deployment:
 
 @dataclass
 class Endpoint:
-    """An address with keys. ``traffic``: per cent of the requests for each deployment."""
+    """An address with keys. ``traffic``: per cent of the requests for each deployment. ``mirror``: per cent of the requests
+    that a deployment gets as well, unseen by who asks. ``given``: what was sent and is only told again."""
 
     name: str
     region: str
@@ -78,7 +90,9 @@ class Endpoint:
     properties: dict = field(default_factory=dict)
     description: str | None = None
     is_shared: bool = False  # on quota that Microsoft lends; never changed
+    given: dict = field(default_factory=dict)
     traffic: dict[str, int] = field(default_factory=dict)
+    mirror: dict[str, int] = field(default_factory=dict)
     state: str = "Creating"
     operation: Operation | None = None
     keys: dict[str, str] = field(default_factory=dict, repr=False)
@@ -102,6 +116,13 @@ class Endpoint:
         self.served += 1
         return ready[turns[self.served * 61 % 100 * len(turns) // 100]]  # 61: shares evenly spread over a hundred requests
 
+    def mirrored_to(self) -> list[Deployment]:
+        """The deployments that get a copy of the request that was just served."""
+        turn, before = self.served, self.served - 1
+        return [
+            self.deployments[name] for name, percent in self.mirror.items() if turn * percent // 100 > before * percent // 100
+        ]
+
 
 class Subscription:
     """The simulated subscription. ``clock`` counts seconds of simulated time: it stands still but for operations."""
@@ -115,6 +136,8 @@ class Subscription:
         self.regions = {region["name"]: region for region in facts["region"]}
         self.workspaces = {workspace + region["workspace"]: region["name"] for region in facts["region"]}
         self.models = {model["name"]: model["versions"] for model in facts["model"]}
+        self.weights = {model["name"]: model["weights_gib"] for model in facts["model"] if "weights_gib" in model}
+        self.startup = facts["startup"]
         self.minutes = facts["minutes"]
         self.clock = 0.0
         self.endpoints: dict[tuple[str, str], Endpoint] = {}  # (region, name): names are unique in a region
@@ -155,9 +178,14 @@ class Subscription:
 
     def endpoint(self, workspace: str, name: str) -> Endpoint:
         found = self.endpoints.get((self.workspaces[workspace], name.casefold()))
-        if found is None or found.workspace != workspace:
+        if found is None:
             raise not_found(f"workspaces/{workspace}/onlineEndpoints/{name}", self.resource_group)
         return found
+
+    def serving(self, region: str, name: str) -> Endpoint | None:
+        """The endpoint of a name in a region if it is there for requests."""
+        found = self.endpoints.get((region, name.casefold()))
+        return found if found and found.state not in ("Creating", "Deleting") else None
 
     def endpoints_of(self, workspace: str) -> list[Endpoint]:
         return [endpoint for endpoint in self.endpoints.values() if endpoint.workspace == workspace]
@@ -166,8 +194,6 @@ class Subscription:
         """Creates an endpoint, or changes one: (the endpoint, whether it is new)."""
         region = self.workspaces[workspace]
         found = self.endpoints.get((region, name.casefold()))
-        if found is not None and found.workspace != workspace:
-            raise _bad_request(f"The endpoint name {name} is taken in {region}: choose another.")
         if found is None:
             _check_name("endpoint", name)
             if sum(endpoint.region == region for endpoint in self.endpoints.values()) >= MOST_ENDPOINTS:
@@ -182,26 +208,29 @@ class Subscription:
                 found.is_shared, found.deleted_at = True, self.clock + SHARED_HOURS * 3600
             found.operation = self._start("create_endpoint", lambda: _set_state(found, "Succeeded"))
             return found, True
-        _check_idle(found, "endpoint")
+        _check_idle(found)
         if body.auth_mode != found.auth_mode:
             raise _bad_request(f"The authMode of an endpoint cannot be changed: it is {found.auth_mode}.")
         traffic = {deployment.casefold(): percent for deployment, percent in (body.traffic or {}).items()}
-        _check_traffic(found, traffic)
+        mirror = {deployment.casefold(): percent for deployment, percent in (body.mirror or {}).items() if percent}
+        _check_traffic(found, traffic, mirror)
         self._describe(found, body)
         found.state = "Updating"
 
         def finish() -> None:
-            found.traffic, found.state = traffic, "Succeeded"
+            found.traffic, found.mirror, found.state = traffic, mirror, "Succeeded"
 
         found.operation = self._start("update_endpoint", finish)
         return found, False
 
     def _describe(self, endpoint: Endpoint, body: EndpointBody) -> None:
         endpoint.tags, endpoint.description = body.tags, body.description
-        endpoint.properties = {name: value for name, value in body.properties.items() if name not in (SHARED, AUTO_DELETION)}
+        endpoint.given = body.given
+        more = {name: value for name, value in body.properties.items() if name not in (SHARED, AUTO_DELETION)}
+        endpoint.properties = more | endpoint.properties  # they can be added, but neither removed nor altered
 
     def delete_endpoint(self, endpoint: Endpoint) -> Operation:
-        _check_idle(endpoint, "endpoint")
+        _check_idle(endpoint)
         endpoint.state = "Deleting"
         for deployment in endpoint.deployments.values():
             deployment.state = "Deleting"
@@ -210,6 +239,7 @@ class Subscription:
         return endpoint.operation
 
     def regenerate_key(self, endpoint: Endpoint, kind: str, value: str | None) -> Operation:
+        _check_idle(endpoint)
         if kind not in ("Primary", "Secondary"):
             raise _bad_request(f"keyType is {kind!r}, expected Primary or Secondary.")
         if endpoint.auth_mode != "Key":
@@ -224,7 +254,8 @@ class Subscription:
         def finish() -> None:
             endpoint.keys[name] = value
 
-        return self._start("regenerate_keys", finish)
+        endpoint.operation = self._start("regenerate_keys", finish)
+        return endpoint.operation
 
     def _new_key(self) -> str:
         key = f"simulated-key-{secrets.token_hex(9)}"
@@ -242,46 +273,56 @@ class Subscription:
 
     def put_deployment(self, endpoint: Endpoint, name: str, body: DeploymentBody) -> tuple[Deployment, bool]:
         """Creates a deployment, or changes one: (the deployment, whether it is new)."""
-        if endpoint.state != "Succeeded":
-            raise _bad_request(f"The endpoint {endpoint.name} is {endpoint.state}: a deployment needs one that has succeeded.")
         old = endpoint.deployments.get(name.casefold())
-        if old is None:
-            _check_name("deployment", name)
-            if len(endpoint.deployments) >= MOST_DEPLOYMENTS:
-                raise _bad_request(f"The endpoint has {MOST_DEPLOYMENTS} deployments, which is the most allowed.")
-        else:
-            _check_idle(old, "deployment")
-        self._check_model(body.model)
-        self._check_size(endpoint, body, old)
-        deployment = old or Deployment(
-            name, "", "", 0, timedelta(), 0, self.clock, {}, log=[f"minute 0: asked {endpoint.region} for {body.instance_type}"]
-        )
-        kind = "create_deployment" if old is None else "scale"
-        family = self.sizes[body.instance_type]["family"]
-        is_the_same = old is not None and (old.instance_type, old.instances) == (body.instance_type, body.instances)
-        lacks_machines = family in self.regions[endpoint.region]["no_machines"] and not is_the_same
+        self._check_deployment(endpoint, name, body, old)
+        asked = f"minute 0: asked {endpoint.region} for {body.instance_type}"
+        deployment = old or Deployment(name, "", "", 0, timedelta(), 0, self.clock, {}, log=[asked])
+        operation = self._operation_for(endpoint, deployment, body, is_new=old is None)
         deployment.model, deployment.instance_type, deployment.instances = body.model, body.instance_type, body.instances
         deployment.request_timeout, deployment.max_concurrent = body.request_timeout, body.max_concurrent
         deployment.given, deployment.tags = body.given, body.tags
         deployment.state = "Creating" if old is None else "Updating"
+        deployment.operation = operation
         endpoint.deployments[name.casefold()] = deployment
-        if lacks_machines:
-            deployment.operation = self._start("fail_for_capacity", lambda: self._fail(endpoint, deployment))
-        else:
-            deployment.operation = self._start(kind, lambda: self._succeed(deployment, kind))
         return deployment, old is None
 
-    def _succeed(self, deployment: Deployment, kind: str) -> None:
-        if kind == "create_deployment":
-            ready, weights = self.minutes[kind], 27.3
-            deployment.write_log("minute 4: machine ready, pulling the image of the inference server")
-            deployment.write_log(f"minute 9: downloading {deployment.model_name}")
-            if deployment.model_name == "Phi-4":
-                deployment.write_log(f"minute 13: loading {weights} GiB of weights to the GPU (bfloat16)")
-            deployment.write_log(f"minute {ready}: serving on port 5001")
-            deployment.write_log("note: this is a simulation; a tiny language model answers with the tokens of Phi-4")
-        else:
-            deployment.write_log(f"scaled: {deployment.instances} x {deployment.instance_type}")
+    def _check_deployment(self, endpoint: Endpoint, name: str, body: DeploymentBody, old: Deployment | None) -> None:
+        """Raises RequestError if a deployment may not be made or changed like this."""
+        if endpoint.state != "Succeeded":
+            raise _bad_request(
+                f"Cannot create a deployment in endpoint {endpoint.name} because it is in {endpoint.state} provisioning state."
+            )
+        _check_idle(endpoint)
+        if old is None:
+            _check_name("deployment", name)
+            if len(endpoint.deployments) >= MOST_DEPLOYMENTS:
+                raise _bad_request(f"The endpoint has {MOST_DEPLOYMENTS} deployments, which is the most allowed.")
+        self._check_model(body.model)
+        self._check_size(endpoint, body, old)
+
+    def _operation_for(self, endpoint: Endpoint, deployment: Deployment, body: DeploymentBody, is_new: bool) -> Operation:
+        """What is set going by a new deployment, or by a change: looked up before the change is made."""
+        has_machines = deployment.state == "Succeeded" and deployment.instance_type == body.instance_type
+        if has_machines and deployment.instances == body.instances:
+            return self._start("update_deployment", lambda: self._succeed(deployment, f"updated: {deployment.name}"))
+        if self.sizes[body.instance_type]["family"] in self.regions[endpoint.region]["no_machines"]:
+            return self._start("fail_for_capacity", lambda: self._fail(endpoint, deployment))
+        if is_new:
+            return self._start("create_deployment", lambda: self._succeed(deployment, *self._startup_log(deployment)))
+        said = f"scaled: {body.instances} x {body.instance_type}"
+        return self._start("scale", lambda: self._succeed(deployment, said))
+
+    def _startup_log(self, deployment: Deployment) -> list[str]:
+        """What a deployment writes while it comes up."""
+        known = {"model": deployment.model_name, "weights": self.weights.get(deployment.model_name)}
+        steps = [step for step in self.startup if known["weights"] or "{weights}" not in step["says"]]
+        lines = [f"minute {step['minute']}: {step['says'].format(**known)}" for step in steps]
+        note = "note: this is a simulation; a tiny language model answers with the tokens of Phi-4"
+        return [*lines, f"minute {self.minutes['create_deployment']}: serving on port 5001", note]
+
+    def _succeed(self, deployment: Deployment, *lines: str) -> None:
+        for line in lines:
+            deployment.write_log(line)
         deployment.state = "Succeeded"
 
     def _fail(self, endpoint: Endpoint, deployment: Deployment) -> dict:
@@ -296,10 +337,10 @@ class Subscription:
         }
 
     def delete_deployment(self, endpoint: Endpoint, deployment: Deployment) -> Operation:
-        _check_idle(endpoint, "endpoint")  # its traffic may be about to change
-        _check_idle(deployment, "deployment")
+        _check_idle(endpoint)
         if endpoint.traffic.get(deployment.name.casefold()):
             raise _bad_request(f"The deployment {deployment.name} still gets traffic: set its traffic to 0 first.")
+        endpoint.mirror.pop(deployment.name.casefold(), None)
         deployment.state = "Deleting"
         deployment.operation = self._start(
             "delete", lambda: _forget(endpoint.deployments, deployment.name.casefold(), deployment)
@@ -376,9 +417,11 @@ class EndpointBody:
 
     auth_mode: str
     traffic: dict[str, int] | None
+    mirror: dict[str, int] | None
     tags: dict
     properties: dict
     description: str | None
+    given: dict
 
 
 @dataclass
@@ -404,24 +447,30 @@ def _check_name(what: str, name: str) -> None:
         )
 
 
-def _check_idle(resource: Endpoint | Deployment, what: str) -> None:
-    if resource.operation is not None and resource.operation.state == "InProgress":
-        raise RequestError(
-            409,
-            arm_error("Conflict", f"The {what} {resource.name} is {resource.state}: wait until that operation has ended."),
-        )
+def _check_idle(endpoint: Endpoint) -> None:
+    """Raises RequestError while anything is done to an endpoint or to one of its deployments: one thing at a time. Microsoft's
+    documentation says so of endpoints on Kubernetes; of managed ones it names the status, 409, without a rule."""
+    for resource in (endpoint, *endpoint.deployments.values()):
+        if resource.operation is not None and resource.operation.state == "InProgress":
+            message = f"Another operation is under way ({resource.name}: {resource.state}). Wait until it has ended."
+            raise RequestError(409, arm_error("Conflict", message))
 
 
-def _check_traffic(endpoint: Endpoint, traffic: dict[str, int]) -> None:
-    for name, percent in traffic.items():
-        deployment = endpoint.deployments.get(name)
-        if deployment is None:
-            there = ", ".join(each.name for each in endpoint.deployments.values()) or "none"
-            raise _bad_request(f"Traffic is asked for deployment {name!r}, which does not exist. There are: {there}.")
-        if percent and deployment.state != "Succeeded":
-            raise _bad_request(f"Deployment {name} is {deployment.state} and cannot get traffic.")
+def _check_traffic(endpoint: Endpoint, traffic: dict[str, int], mirror: dict[str, int]) -> None:
+    for kind, shares in (("Traffic", traffic), ("Mirrored traffic", mirror)):
+        for name, percent in shares.items():
+            deployment = endpoint.deployments.get(name)
+            if deployment is None:
+                there = ", ".join(each.name for each in endpoint.deployments.values()) or "none"
+                raise _bad_request(f"{kind} is asked for deployment {name!r}, which does not exist. There are: {there}.")
+            if percent and deployment.state != "Succeeded":
+                raise _bad_request(f"Deployment {name} is {deployment.state} and cannot get traffic.")
     if sum(traffic.values()) not in (0, 100):
         raise _bad_request(f"The traffic adds up to {sum(traffic.values())} per cent, expected 100 (or 0 for none).")
+    if len(mirror) > 1 or sum(mirror.values()) > MOST_MIRRORED:
+        raise _bad_request(f"At most {MOST_MIRRORED} per cent can be mirrored, and to one deployment only: found {mirror}.")
+    if any(traffic.get(name) for name in mirror):
+        raise _bad_request(f"A deployment gets live or mirrored traffic, not both: found {[*mirror]} in both.")
 
 
 def _set_state(resource: Endpoint | Deployment, state: str) -> None:

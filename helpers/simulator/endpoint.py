@@ -13,7 +13,7 @@ import re
 import secrets
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from urllib.parse import parse_qs
 
 from .errors import RequestError, arm_error, container_error
 from .faults import HEADER as FAULT_HEADER
-from .faults import UNAUTHORIZED, Fault, read_fault
+from .faults import REFUSALS, UNAUTHORIZED, Fault, read_fault
 from .retail_prices import ROUTE as PRICES_ROUTE
 from .retail_prices import price_list
 
@@ -37,13 +37,14 @@ REMEMBERED_TOKENS = 1000
 LONGEST_HEADER, MOST_HEADERS = 2000, 100  # that are remembered: characters, also of path and query; headers
 TOKEN_LIFETIME = 86_400  # seconds
 FIRST_TOKEN, EACH_TOKEN = 0.067, 0.0225  # seconds of a single request to Phi-4 on one A100, by a public benchmark of vLLM
+CHOSEN = "azureml-model-deployment"  # a header that names the deployment that shall answer, whatever its traffic
 SECONDS_HEADER = "x-simulated-seconds"  # how long a GPU would have taken for a whole answer
 MODEL_NAME = "Phi-4"
 AUDIENCES = ("https://ml.azure.com", "https://cognitiveservices.azure.com", "https://ai.azure.com")
 MANAGEMENT_AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
 REGISTRY = ("/registrymanagement/", "/mferp/")  # how paths begin that take tokens for endpoints, too
 MANAGEMENT = ("/subscriptions/", "/metadata/", *REGISTRY)  # how paths of the control plane begin
-SCORING = re.compile(r"/[A-Za-z][\w-]*\.\w+\.inference\.ml(?:/.*)?")  # and those of an endpoint that was deployed there
+SCORING = re.compile(r"/([A-Za-z][\w-]*)\.(\w+)\.inference\.ml(/.*)?")  # and those of an endpoint that was deployed there
 SUBSCRIPTION, RESOURCE_GROUP, WORKSPACE = "5eed0000-0000-4000-8000-000000000004", "phi4-lessons", "phi4-workspace"
 INFO = {
     "model_name": MODEL_NAME,
@@ -86,6 +87,7 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     pace: float = 0.0
+    done: Callable[[], None] = lambda: None  # to be called when it has gone, or could not go
 
 
 class SimulatedAzure:
@@ -105,7 +107,6 @@ class SimulatedAzure:
     ):
         self.url = "https://localhost"
         self.subscription_id, self.resource_group, self.workspace = subscription_id, resource_group, workspace
-        self.names_are_given = (subscription_id, resource_group, workspace) != (SUBSCRIPTION, RESOURCE_GROUP, WORKSPACE)
         self.key = key or f"simulated-key-{secrets.token_hex(9)}"  # 32 characters, like a real one
         self.identity_header = secrets.token_hex(16)
         self._secrets = [form for text in (self.key, self.identity_header) for form in (text, json.dumps(text)[1:-1])]
@@ -118,6 +119,7 @@ class SimulatedAzure:
             "/info": ("GET", self._info),
             "/chat/completions": ("POST", self._complete),
             "/v1/chat/completions": ("POST", self._complete),
+            "/score": ("POST", self._score),
             "/v1/models": ("GET", self._models),
             "/embeddings": ("POST", self._not_for_chat_models),
             "/images/embeddings": ("POST", self._not_for_chat_models),
@@ -152,7 +154,8 @@ class SimulatedAzure:
             if request.path.startswith(MANAGEMENT):
                 response = self._manage(request)
             else:
-                deployed = self._enter(request) if SCORING.fullmatch(request.path) else None
+                scoring = SCORING.fullmatch(request.path)
+                deployed = self._enter(request, *scoring.groups()) if scoring else None
                 if request.path not in WITHOUT_KEY and not deployed and not self._knows(request.headers):
                     raise RequestError(401, UNAUTHORIZED, {"x-ms-error-reason": "Invalid JWT."})
                 fault = self._fault_of(request)
@@ -218,23 +221,25 @@ class SimulatedAzure:
             )
             raise RequestError(401, arm_error("InvalidAuthenticationTokenAudience", message))
 
-    def _enter(self, request: Request) -> tuple[Endpoint, str]:
+    def _enter(self, request: Request, name: str, region: str, path: str | None) -> tuple[Endpoint, str]:
         """(the deployed endpoint that a request may call, the rest of the path). Raises RequestError."""
-        endpoint, path = self.control_plane.endpoint_at(request.path)
+        endpoint = self.control_plane.subscription.serving(region, name)
         if endpoint is None:
             message = "No such endpoint: it was deleted, or never made. (On Azure its host name would not be found.)"
             raise RequestError(404, container_error(404, "Not Found", message))
         if not self._may_score(request.headers, endpoint):
             raise RequestError(401, UNAUTHORIZED, {"x-ms-error-reason": "Invalid JWT."})
-        return endpoint, path
+        return endpoint, path or "/"
 
     def _serve(self, request: Request, fault: Fault, endpoint: Endpoint, path: str) -> Response:
         """Answers for an endpoint that was deployed, with its time-out and log, from behind Azure's gateway."""
-        deployment = endpoint.deployment_for(request.headers.get("azureml-model-deployment"))
+        deployment = endpoint.deployment_for(request.headers.get(CHOSEN))
         if deployment is None:
             raise RequestError(404, container_error(404, "Not Found", "No deployment gets this request: look at the traffic."))
         if refusal := fault.refusal():
             raise refusal
+        if not deployment.has_room:
+            raise RequestError(*REFUSALS["429"])
         try:
             if path in (*WITHOUT_KEY, "/simulator/requests"):
                 raise RequestError(404, {"detail": "Not Found"})
@@ -245,17 +250,18 @@ class SimulatedAzure:
         shown = self._without_secrets(path)[:LONGEST_HEADER]
         deployment.write_log(f"{request.method} {shown} {response.status}" + (f", {seconds:.1f} s" if seconds else ""))
         if seconds > deployment.request_timeout.total_seconds():
-            raise RequestError(
-                408,
-                container_error(
-                    408,
-                    "Request Timeout",
-                    f"The answer takes {seconds:.1f} s, the deployment's request_timeout_ms is "
-                    f"{deployment.request_timeout.total_seconds() * 1000:.0f}.",
-                ),
+            message = (
+                f"The answer takes {seconds:.1f} s, the deployment's request_timeout_ms is "
+                f"{deployment.request_timeout.total_seconds() * 1000:.0f}."
             )
-        if response.status not in (200, 424):
+            response = _error_response(RequestError(408, container_error(408, "Request Timeout", message)))
+        elif response.status not in (200, 424):
             _pass_through_gateway(response)
+        if not request.headers.get(CHOSEN):
+            for copy in endpoint.mirrored_to():
+                copy.write_log(f"{request.method} {shown}, mirrored")
+        deployment.under_way += 1  # until it has been sent
+        response.done = deployment.request_ended
         return response
 
     def _may_score(self, headers: Mapping[str, str], endpoint: Endpoint) -> bool:
@@ -330,13 +336,30 @@ class SimulatedAzure:
             return _stream(answer, fault, pace)
         body = answer.body()
         delay = pace * body["usage"]["completion_tokens"]
-        headers = {"content-type": "application/json"}
-        if request.deployment:  # which has a time-out
-            headers[SECONDS_HEADER] = f"{FIRST_TOKEN + EACH_TOKEN * body['usage']['completion_tokens']:.2f}"
+        headers = {"content-type": "application/json"} | _gpu_seconds(request, body)
         changed = fault.change_body(body)
         if isinstance(changed, dict):
             return _json(200, changed, headers, delay)
         return Response(200, changed, headers, delay)
+
+    def _score(self, request: Request, fault: Fault) -> Response:
+        """The older route of the container, which ``MLClient.online_endpoints.invoke`` calls: messages in, a text out.
+
+        As the container does, it answers 200 with an empty object to whatever it cannot use.
+        """
+        try:
+            given = json.loads(request.body)["input_data"]
+            wanted = {
+                "max_tokens" if name == "max_new_tokens" else name: value for name, value in given.get("parameters", {}).items()
+            }
+            if wanted.pop("do_sample", True) is False:  # the word of the library transformers for a choice without chance
+                wanted["temperature"] = 0
+            asked = {**wanted, "messages": given["input_string"], "stream": False}
+            answer = self.assistant.answer(json.dumps(asked).encode(), "pass-through")
+        except (RequestError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return _json(200, {})
+        body = answer.body()
+        return _json(200, {"output": body["choices"][0]["message"]["content"]}, _gpu_seconds(request, body))
 
     # What arrived
 
@@ -391,6 +414,12 @@ class SimulatedAzure:
 def _model_name(request: Request) -> str:
     """The model that a request goes to."""
     return request.deployment.model_name if request.deployment else MODEL_NAME
+
+
+def _gpu_seconds(request: Request, body: dict) -> dict[str, str]:
+    """For a deployment, which has a time-out, a header with the seconds that a GPU would have taken for a whole answer."""
+    seconds = FIRST_TOKEN + EACH_TOKEN * body["usage"]["completion_tokens"]
+    return {SECONDS_HEADER: f"{seconds:.2f}"} if request.deployment else {}
 
 
 def _pass_through_gateway(response: Response) -> None:

@@ -134,7 +134,10 @@ class Simulator:
         request = Request(scope["method"], scope["path"], query, headers, body, scope["scheme"])
         try:
             response = self.azure.handle(request)
-            await _send(response, receive, send)
+            try:
+                await _send(response, receive, send)
+            finally:
+                response.done()
         except ConnectionAbortedError:
             return  # asked for: uvicorn closes the connection without ending the body
         except Exception:
