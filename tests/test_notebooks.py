@@ -14,6 +14,7 @@ from refresh import run_notebook, sanitized
 
 import conftest
 from conftest import OPENAI_BOX, PYTHON_BLOCK, SOLUTION
+from helpers.snippets import INSTALL, kind_of
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -186,29 +187,28 @@ def test_run_all_twice_in_one_kernel_gives_the_same_outputs():
 
 
 def test_cells_that_need_a_tool_say_so():
-    tools = {'"node"': "needs-node", '"curl"': "needs-curl", 'python_of("langchain")': "needs-langchain"}
-    tools['python_of("litellm")'] = "needs-litellm"
     seen = set()
     for cell in code_cells(read(OTHER_CLIENTS)):
-        needed = {tag for tool, tag in tools.items() if tool in cell.source}
-        assert needed == set(cell.metadata.get("tags", [])) - {"raises-exception"}, cell.id
-        assert not needed or cell.source.count("if have(") == 1, cell.id
+        files = re.findall(r'\b(?:tour|run)\("([^"]+)"', cell.source)
+        needed = {f"needs-{kind_of(file)}" for file in files} - {"needs-python"}
+        assert needed <= set(cell.metadata.get("tags", [])), cell.id
         seen |= needed
-    assert seen == set(tools.values())
+    assert seen == {f"needs-{kind}" for kind in INSTALL}
 
 
 def test_run_all_goes_through_without_nodejs_curl_and_the_environments(tmp_path, monkeypatch):
     """What a learner has who installed the kit and nothing else: the cells say what is absent, and the next ones run."""
     lesson = read(OTHER_CLIENTS)
-    shutil.copytree(ROOT / "snippets", tmp_path / "snippets", ignore=shutil.ignore_patterns("node_modules", ".venv"))
-    (tmp_path / "notebooks").mkdir()
+    bare = tmp_path / "snippets"
+    shutil.copytree(ROOT / "snippets", bare, ignore=shutil.ignore_patterns("node_modules", ".venv"))
+    first = f"import helpers.snippets as s; from pathlib import Path; s.SNIPPETS = Path({str(bare)!r})"
+    lesson.cells.insert(0, nbformat.v4.new_code_cell(first))
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    run_notebook(lesson, tmp_path / "notebooks")
+    run_notebook(lesson, ROOT / "notebooks")
     printed = {cell.id: "".join(output.get("text", "") for output in cell.outputs) for cell in code_cells(lesson)}
-    without = [cell for cell in code_cells(lesson) if any("needs-" in tag for tag in cell.metadata.get("tags", []))]
+    without = [cell for cell in code_cells(lesson) if re.match(r'(tour|run)\(".*(mjs|sh|langchain|litellm)', cell.source)]
     assert len(without) == 8
-    assert all(printed[cell.id].startswith("Not here: ") for cell in without)
+    assert [cell.id for cell in without if not printed[cell.id].startswith("Not here: ")] == []
     assert printed["openai-tour"].count("same answer") == 4
 
 
