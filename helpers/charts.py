@@ -5,10 +5,11 @@ matplotlib does the drawing. Series differ by hatch, marker and line style, neve
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 from IPython.display import display
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 HATCHES = ("", "///", "...", "xxx", "---")
@@ -17,9 +18,15 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 STYLES = ("-", "--", ":", "-.", (0, (1, 5)))
 SIZE = (7.5, 3.2)  # inches
 
+Lines = Mapping[str, tuple[Sequence[float], Sequence[float]]]  # for each name its x and y values
+
 
 def show(figure: Figure, summary: str) -> None:
-    """Shows a figure, with one line of text that says what is to be seen in it; the line is the picture's alt text too."""
+    """Shows a figure, with one line of text that says what is to be seen in it; the line is the picture's alt text too.
+
+    The alt text stands in the output's metadata. Of nbconvert's templates (7.17) ``classic`` writes it into the page, the
+    default one does not.
+    """
     print(summary)
     figure.tight_layout()
     display(figure, metadata={"image/png": {"alt": summary}})
@@ -55,26 +62,49 @@ def bars(series: Mapping[str, Mapping[str, float]], title: str, xlabel: str, yla
     return _finish(figure, title, xlabel, ylabel, legend=len(series) > 1)
 
 
-def lines(series: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: str, xlabel: str, ylabel: str) -> Figure:
-    """Lines with markers: for each series its x and y values.
+def lines(series: Lines, title: str, xlabel: str, ylabel: str, points: Collection[str] = ()) -> Figure:
+    """Lines with markers: for each series its x and y values. points: names of series without a line, markers alone.
 
     >>> figure = lines({"first": ([0, 1], [2, 3])}, "Tokens", "seconds", "tokens")
     >>> figure.axes[0].lines[0].get_ydata().tolist()
     [2, 3]
     """
     figure, axes = plt.subplots(figsize=SIZE)
+    _draw(axes, series, points)
+    return _finish(figure, title, xlabel, ylabel, legend=len(series) > 1)
+
+
+def panels(groups: Mapping[str, Lines], title: str, xlabel: str, ylabel: str) -> Figure:
+    """Lines in panels side by side: for each panel's name its series. Each panel has a scale of its own, and each line its
+    name at its end.
+
+    >>> figure = panels({"low": {"a": ([0, 1], [0, 2])}, "high": {"b": ([0, 1], [0, 90])}}, "Cost", "hours", "USD")
+    >>> [(axes.get_title(), axes.texts[0].get_text()) for axes in figure.axes]
+    [('low', 'a'), ('high', 'b')]
+    """
+    figure, all_axes = plt.subplots(1, len(groups), figsize=(9.5, 4.0), squeeze=False)
+    for axes, (name, series) in zip(all_axes[0], groups.items(), strict=True):
+        _draw(axes, series)
+        for label, (x, y) in series.items():
+            axes.annotate(label, (x[-1], y[-1]), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8)
+        axes.set(title=name, xlabel=xlabel, ylabel=ylabel)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(title)
+    return figure
+
+
+def _draw(axes: Axes, series: Lines, points: Collection[str] = ()) -> None:
     for number, (name, (x, y)) in enumerate(series.items()):
         axes.plot(
             x,
             y,
             label=name,
             color="black",
-            linestyle=STYLES[number % len(STYLES)],
+            linestyle="none" if name in points else STYLES[number % len(STYLES)],
             marker=MARKERS[number % len(MARKERS)],
-            markersize=4,
+            markersize=6 if name in points else 4,
             linewidth=1.2,
         )
-    return _finish(figure, title, xlabel, ylabel, legend=len(series) > 1)
 
 
 def _finish(figure: Figure, title: str, xlabel: str, ylabel: str, legend: bool) -> Figure:
