@@ -67,7 +67,8 @@ def sizes() -> dict[str, Size]:
 def list_price(sku: str, region: str = "eastus") -> Price:
     """The list price of a size in a region, from the table of this kit, with the date of that table.
 
-    Raises ValueError for a size or a region that the table does not have, and names those that it has.
+    Raises ValueError for a size or a region that the table does not have, and names those that it has. For other regions
+    helpers.prices.retail_price asks Azure.
 
     >>> print(list_price("Standard_NC24ads_A100_v4"))
     3.673 USD per hour, Standard_NC24ads_A100_v4 in eastus (the table of this kit; 2026-11-09)
@@ -79,10 +80,7 @@ def list_price(sku: str, region: str = "eastus") -> Price:
     known = {region: (price, _table()["undated"]) for region, price in row.get("usd_per_hour_undated", {}).items()}
     known |= {region: (price, _table()["dated"]) for region, price in row.get("usd_per_hour", {}).items()}
     if region not in known:
-        raise ValueError(
-            f"found region {region!r}, for which the table has no price of {sku}. Expected one of {', '.join(sorted(known))}. "
-            "For another region, ask helpers.prices.retail_price, which asks Azure."
-        )
+        raise ValueError(f"this table has no price of {sku} in {region!r}, only in\n{', '.join(sorted(known))}")
     return Price(sku, region, known[region][0], _table()["currency"], "the table of this kit", known[region][1])
 
 

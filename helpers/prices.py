@@ -36,8 +36,9 @@ def retail_price(sku: str, region: str, currency: str = "USD", url: str | None =
 
     Without a network (no connection, or no answer in time) the price comes from the kit's own dated table; ``source`` and
     ``date`` of the result say so. Raises ValueError for a sku, region or currency that is not written like one, and
-    PricesError for any answer that is not a list of prices in that currency, for a list without such a machine, and if
-    there is neither a network nor an entry in the table.
+    PricesError for any answer that is not a list of prices in that currency, for a list without such a machine (the
+    simulated list has few, and the message says how to ask the real one), and if there is neither a network nor an
+    entry in the table.
     """
     for name, value, pattern, example in (
         ("sku", sku, r"\w+", "Standard_NC24ads_A100_v4"),
@@ -48,7 +49,7 @@ def retail_price(sku: str, region: str, currency: str = "USD", url: str | None =
             raise ValueError(f"found {name}={value!r}, expected something like {example!r}")
     url = url or os.environ.get(URL_VARIABLE) or URL
     try:
-        rows = _all_rows(sku, region, currency, url, timeout)
+        rows, simulated = _all_rows(sku, region, currency, url, timeout)
     except (requests.ConnectionError, requests.Timeout) as error:
         host = urlsplit(url).hostname
         late = isinstance(error, requests.Timeout)
@@ -58,7 +59,7 @@ def retail_price(sku: str, region: str, currency: str = "USD", url: str | None =
         raise PricesError(
             f"{url} cannot be asked ({type(error).__name__}): check {URL_VARIABLE}, or remove it to ask {URL}"
         ) from None
-    return _only_price(rows, sku, region, currency)
+    return _only_price(rows, sku, region, currency, simulated)
 
 
 def linux_pay_as_you_go(rows: list[dict]) -> list[dict]:
@@ -84,8 +85,8 @@ def linux_pay_as_you_go(rows: list[dict]) -> list[dict]:
     ]
 
 
-def _all_rows(sku: str, region: str, currency: str, url: str, timeout: float) -> list[dict]:
-    """The rows of all pages."""
+def _all_rows(sku: str, region: str, currency: str, url: str, timeout: float) -> tuple[list[dict], bool]:
+    """The rows of all pages, and whether the list says of itself that it is simulated."""
     wanted = (
         f"serviceName eq 'Virtual Machines' and armRegionName eq '{region}' "
         f"and armSkuName eq '{sku}' and priceType eq 'Consumption'"
@@ -98,7 +99,7 @@ def _all_rows(sku: str, region: str, currency: str, url: str, timeout: float) ->
         rows += page["Items"]
         link, parameters = page.get("NextPageLink"), {}  # the link has them already
         if not link:
-            return rows
+            return rows, "Simulated" in page
         if not isinstance(link, str) or _server(link) != _server(url):
             raise PricesError(f"the next page is said to be at {link!r}, expected {urlsplit(url).netloc}: not followed")
     raise PricesError(f"found more than {MOST_PAGES} pages of prices for one machine, expected one: the list may go in circles")
@@ -132,10 +133,15 @@ def _is_price_row(row: dict) -> bool:
     return all(isinstance(row[name], str) for name in TEXTS) and not isinstance(price, bool) and math.isfinite(price)
 
 
-def _only_price(rows: list[dict], sku: str, region: str, currency: str) -> Price:
+def _only_price(rows: list[dict], sku: str, region: str, currency: str, simulated: bool) -> Price:
     """The one price among the rows."""
     same = [row for row in rows if (row["armSkuName"].casefold(), row["armRegionName"]) == (sku.casefold(), region)]
     fitting = [row for row in linux_pay_as_you_go(same) if row["unitOfMeasure"] == "1 Hour" and row["retailPrice"] > 0]
+    if not fitting and simulated:
+        raise PricesError(
+            f"the simulated price list, which has few sizes and regions, has no price of {sku} in {region}. "
+            f'To ask Azure itself, pass url="{URL}".'
+        )
     if not fitting:
         raise PricesError(
             f"found no pay-as-you-go price of a Linux {sku} in {region} ({len(rows)} rows in all). Check both names, also upper "
@@ -146,16 +152,18 @@ def _only_price(rows: list[dict], sku: str, region: str, currency: str) -> Price
         found = ", ".join(f"{row['retailPrice']} ({row['productName']}, {row['meterName']})" for row in fitting)
         raise PricesError(f"found several prices of {sku} in {region}, expected one: {found}. Look at the rows and choose.")
     (price,) = prices
-    simulated = fitting[0].get("priceFrom")  # a field of the simulation alone
-    source = "the simulated price list" if simulated else "Azure Retail Prices API"
-    return Price(sku, region, price, currency, source, simulated or datetime.now(UTC).date().isoformat())
+    if simulated:
+        return Price(sku, region, price, currency, "the simulated price list", fitting[0].get("priceFrom", "no date"))
+    return Price(sku, region, price, currency, "Azure Retail Prices API", datetime.now(UTC).date().isoformat())
 
 
 def _from_table(sku: str, region: str, currency: str, reason: str) -> Price:
     try:
         known = list_price(sku, region)
-    except ValueError as error:
-        raise PricesError(f"{reason}, and the table of this kit cannot help: {error}") from None
+    except ValueError:
+        raise PricesError(
+            f"{reason}, and the table of this kit has no price of {sku} in {region} either. Ask again with a network."
+        ) from None
     if known.currency != currency:
         raise PricesError(f"{reason}, and the table of this kit has prices in {known.currency} only, expected {currency}")
     return Price(sku, region, known.per_hour, currency, f"{known.source}, since there was {reason}", known.date)

@@ -64,8 +64,14 @@ def test_undated_prices_say_so():
 
 
 def test_a_region_without_a_price_names_those_that_have_one():
-    with pytest.raises(ValueError, match="'norwayeast'.*Expected one of centralindia, .*eastus, .*westus3"):
+    with pytest.raises(ValueError, match="no price of .*'norwayeast', only in\ncentralindia, .*eastus, .*westus3$"):
         list_price(A100, "norwayeast")
+
+
+def test_no_line_of_that_error_is_too_long_for_a_page():
+    with pytest.raises(ValueError) as caught:
+        list_price(A100, "norwayeast")
+    assert max(map(len, f"ValueError: {caught.value}".splitlines())) <= 96
 
 
 @pytest.mark.parametrize("call", [lambda: list_price("NC24"), lambda: core_hours("NC24", 1, 1)])

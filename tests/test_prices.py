@@ -153,9 +153,13 @@ def test_another_currency_is_refused_by_the_simulation(list_url):
         retail_price(A100, "eastus", currency="EUR")
 
 
-def test_a_machine_that_is_not_listed_is_an_error_that_says_what_to_check(list_url):
-    with pytest.raises(PricesError, match="no pay-as-you-go price of a Linux Standard_NC6 in eastus .0 rows.*Check both names"):
-        retail_price("Standard_NC6", "eastus")
+@pytest.mark.parametrize(("sku", "region"), [(A100, "norwayeast"), ("Standard_NC6", "eastus")])
+def test_what_the_simulated_list_lacks_is_no_mistake_of_the_name_and_azure_can_be_asked(list_url, sku, region):
+    with pytest.raises(PricesError) as caught:
+        retail_price(sku, region)
+    message = str(caught.value)
+    assert message.startswith("the simulated price list, ") and f"has no price of {sku} in {region}" in message
+    assert f'url="{URL}"' in message and "Check" not in message
 
 
 @pytest.mark.parametrize(
@@ -234,6 +238,11 @@ def test_a_price_of_the_real_list_has_the_day_of_asking(serve):
     price = retail_price(A100, "eastus", url=serve(page(row())).url)
     assert (price.per_hour, price.source) == (3.673, "Azure Retail Prices API")
     assert before.isoformat() <= price.date <= datetime.now(UTC).date().isoformat()
+
+
+def test_a_machine_that_the_real_list_lacks_is_an_error_that_says_what_to_check(serve):
+    with pytest.raises(PricesError, match="no pay-as-you-go price of a Linux Standard_NC6 in eastus .0 rows.*Check both names"):
+        retail_price("Standard_NC6", "eastus", url=serve(page()).url)
 
 
 def test_all_other_meters_are_left_out_even_if_the_server_ignores_the_filter(serve):
@@ -378,11 +387,13 @@ def test_without_a_network_the_table_answers_and_says_so(url):
 
 
 @pytest.mark.parametrize(
-    ("region", "currency", "said"), [("norwayeast", "USD", "no price of.*Expected one of"), ("eastus", "EUR", "in USD only")]
+    ("region", "currency", "said"),
+    [("norwayeast", "USD", f"no price of {A100} in norwayeast either. Ask again with"), ("eastus", "EUR", "in USD only")],
 )
 def test_without_a_network_and_without_an_entry_it_is_an_error(region, currency, said):
-    with pytest.raises(PricesError, match=f"no connection to 127.0.0.1, and the table .*{said}"):
+    with pytest.raises(PricesError, match=f"no connection to 127.0.0.1, and the table .*{said}") as caught:
         retail_price(A100, region, currency, url="http://127.0.0.1:9/")
+    assert "retail_price" not in str(caught.value)  # which has just been called
 
 
 def test_an_address_that_is_none_names_the_variable(monkeypatch):
