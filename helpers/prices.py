@@ -36,9 +36,9 @@ def retail_price(sku: str, region: str, currency: str = "USD", url: str | None =
 
     Without a network (no connection, or no answer in time) the price comes from the kit's own dated table; ``source`` and
     ``date`` of the result say so. Raises ValueError for a sku, region or currency that is not written like one, and
-    PricesError for any answer that is not a list of prices in that currency, for a list without such a machine (the
-    simulated list has few, and the message says how to ask the real one), and if there is neither a network nor an
-    entry in the table.
+    PricesError for any answer that is not a list of prices in that currency, for a certificate that is refused or an answer
+    that breaks off, for a list without such a machine (the simulated list has few, and the message says how to ask the real
+    one), and if there is neither a network nor an entry in the table.
     """
     for name, value, pattern, example in (
         ("sku", sku, r"\w+", "Standard_NC24ads_A100_v4"),
@@ -50,6 +50,13 @@ def retail_price(sku: str, region: str, currency: str = "USD", url: str | None =
     url = url or os.environ.get(URL_VARIABLE) or URL
     try:
         rows, simulated = _all_rows(sku, region, currency, url, timeout)
+    except requests.exceptions.SSLError:  # somebody answers, who cannot prove to be the one asked: no reason to go on quietly
+        raise PricesError(
+            f"{urlsplit(url).hostname} shows a certificate that is not trusted here. Behind a proxy that reads along, name its "
+            "certificate in the variable REQUESTS_CA_BUNDLE."
+        ) from None
+    except requests.exceptions.ChunkedEncodingError:
+        raise PricesError(f"the answer of {urlsplit(url).hostname} broke off. Ask again.") from None
     except (requests.ConnectionError, requests.Timeout) as error:
         host = urlsplit(url).hostname
         late = isinstance(error, requests.Timeout)

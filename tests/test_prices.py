@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+import certifi
 import pytest
 import requests
 
@@ -394,6 +395,18 @@ def test_without_a_network_and_without_an_entry_it_is_an_error(region, currency,
     with pytest.raises(PricesError, match=f"no connection to 127.0.0.1, and the table .*{said}") as caught:
         retail_price(A100, region, currency, url="http://127.0.0.1:9/")
     assert "retail_price" not in str(caught.value)  # which has just been called
+
+
+def test_a_refused_certificate_is_no_missing_network(simulator, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())  # which does not know the simulator's authority
+    with pytest.raises(PricesError, match="certificate that is not trusted here.*REQUESTS_CA_BUNDLE"):
+        retail_price(A100, "eastus", url=simulator.variables()["AZURE_RETAIL_PRICES_URL"])
+
+
+def test_an_answer_that_breaks_off_says_so(serve):
+    longer = serve(page(row()), **{"content-length": "5000"})
+    with pytest.raises(PricesError, match="127.0.0.1 broke off. Ask again"):
+        retail_price(A100, "eastus", url=longer.url)
 
 
 def test_an_address_that_is_none_names_the_variable(monkeypatch):
