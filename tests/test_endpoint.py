@@ -961,6 +961,13 @@ def test_times_follows_the_retry_count_of_clients_that_send_one(simulator):
     assert statuses == [429, 200, 429]
 
 
+def test_times_follows_the_id_of_a_request_before_the_retry_count(simulator):
+    """So a loop around the OpenAI SDK, which counts each call anew, gets its second answer if it keeps the id."""
+    headers = {"x-simulated-fault": "429; times=1", "x-stainless-retry-count": "0"}
+    statuses = [raw_v1(simulator, {**headers, "x-ms-client-request-id": name}) for name in ("mine-1", "mine-1", "mine-2")]
+    assert statuses == [429, 200, 429]
+
+
 def raw_v1(simulator, headers: dict[str, str]) -> int:
     return raw(simulator, "POST", V1_CHAT, {**ASK, "max_tokens": 1}, {"api-key": simulator.azure.key, **headers})[0]
 

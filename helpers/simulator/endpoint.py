@@ -402,8 +402,8 @@ class SimulatedAzure:
         fault = read_fault(asked)
         if fault.times is not None:
             attempt = (asked, request.headers.get("x-ms-client-request-id", ""))
-            retries = request.headers.get("x-stainless-retry-count", "")  # the OpenAI SDK counts for itself
-            seen = int(retries) if DIGITS.fullmatch(retries) else self._attempts[attempt]
+            retries = request.headers.get("x-stainless-retry-count", "")  # the OpenAI SDK counts for itself, without an id
+            seen = int(retries) if DIGITS.fullmatch(retries) and not attempt[1] else self._attempts[attempt]
             self._attempts[attempt] += 1
             _forget_oldest(self._attempts)
             if seen >= fault.times:
