@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import json
 import logging
 import os
+import re
 import ssl
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from inspect import isawaitable
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -440,11 +442,27 @@ def lesson_cells(path: Path) -> dict[str, str]:
 
 
 NINE = NOTEBOOKS / "09-errors-and-limits.ipynb"
-ROBUST = ("reason-in-define", "reason-of-define", "status-of-define", "may-pass-define", "pause-define", "complete-define")
+BOX = re.compile(r"to copy</summary>.*?```python\n(.*?)```", re.DOTALL)
+ID = "x-ms-client-request-id"
+
+
+@cache
+def robust_complete() -> str:
+    """The code of lesson 09's box, but for its last lines, which ask a question."""
+    (box,) = [match[1] for cell in lesson_cells(NINE).values() if (match := BOX.search(cell))]
+    return box.partition("\nif __name__")[0]
+
+
+def taught_box(client: Any, code: str) -> dict[str, Any]:
+    """The names of lesson 09's box, with a client of ours."""
+    names: dict[str, Any] = {"openai": openai, "ID": ID}
+    exec(code, names)
+    names["client"] = client
+    return names
 
 
 def compare_replace(row: dict, old: Side, new: Side) -> None:
-    assert any(row["old"] in lesson_cells(NINE)[name] for name in ROBUST)
+    assert row["old"] in robust_complete()
 
 
 COMPARE = {
@@ -597,7 +615,7 @@ def test_the_lesson_finds_something_to_say_of_any_body(body):
 @pytest.mark.parametrize("fault", ["401", "404", "424", "content-filter", "malformed", "detail-list", "detail-object", "503"])
 def test_the_reader_of_lesson_09_takes_the_body_as_the_new_package_holds_it(fault, sides):
     old, new = sides
-    reader = taught(NINE, "shapes", "reason-in-define", "reason-of-define", error_of=None)
+    reader = taught_box(old.client, robust_complete())
     assert reader["reason_in"](new.failure(fault).body) == reader["reason_of"](old.failure(fault))
 
 
@@ -684,35 +702,34 @@ def unwilling(request) -> Iterator[SimpleNamespace]:
 def robust(sides) -> SimpleNamespace:
     """Lesson 09's complete, as it stands there and after the table's replacements: each returns (outcome, waits)."""
     old, new = sides
-    sources = [lesson_cells(NINE)[name] for name in ROBUST]
-    moved = [replaced(source) for source in sources]
-    names = {
-        "json": json,
-        "time": time,
-        "openai": openai,
-        "ID": "x-ms-client-request-id",
-        "AzureError": azure.core.exceptions.AzureError,
-        "piece_of": piece_of,
-        "finish_reason_of": finish_reason_of,
-    }
 
-    def run(cells: list[str], client: Any, argument: str) -> Callable[..., tuple]:
-        lesson = dict(names, client=client)
-        exec("\n\n".join(cells), lesson)
+    def run(code: str, client: Any, headers_of: Callable[[dict], dict]) -> Callable[..., tuple]:
+        lesson = taught_box(client, code)
 
         def outcome(fault: str, **settings: Any) -> tuple:
             waits: list[float] = []
             lesson["chance"].seed(9)
             headers = {"x-simulated-fault": fault} if fault else {}
             try:
-                answer = lesson["complete"](FRANCE, sleep=waits.append, temperature=0, **{argument: headers}, **settings)
+                answer = lesson["complete"](FRANCE, sleep=waits.append, temperature=0, **headers_of(headers), **settings)
             except RuntimeError as error:
-                answer = str(error)
+                answer = re.sub(r"request id: \d+", "request id: ...", str(error))
             return answer, waits
 
         return outcome
 
-    return SimpleNamespace(old=run(sources, old.client, "headers"), new=run(moved, new.client, "extra_headers"))
+    numbers = count()  # an id of its own for each call, since the simulated endpoint counts attempts by it
+
+    def before(headers: dict) -> dict:
+        return {"headers": headers, "request_id": f"{next(numbers)}"}
+
+    def after(headers: dict) -> dict:
+        return {"extra_headers": {ID: f"{next(numbers)}"} | headers}
+
+    return SimpleNamespace(
+        old=run(robust_complete(), old.client, before),
+        new=run(replaced(robust_complete()), new.client.with_options(max_retries=0), after),
+    )
 
 
 def replaced(source: str) -> str:
@@ -741,8 +758,7 @@ def test_the_robust_complete_moved_gives_up_with_the_same_words(fault, robust):
 
 def test_the_robust_complete_moved_does_not_ask_again_where_a_certificate_is_refused(sides):
     new = sides[1]
-    lesson = taught(NINE, "status-of-define")
-    exec(replaced(lesson_cells(NINE)["may-pass-define"]), lesson)
+    lesson = taught_box(new.client, replaced(robust_complete()))
     with DefaultHttpxClient(verify=ssl.create_default_context(cafile=certifi.where())) as strict:
         client = OpenAI(base_url=f"{new.endpoint}/v1", api_key="made-up", http_client=strict, max_retries=0)
         error = failure_of(lambda: client.chat.completions.create(model="Phi-4", messages=FRANCE))
@@ -750,13 +766,21 @@ def test_the_robust_complete_moved_does_not_ask_again_where_a_certificate_is_ref
     assert lesson["may_pass"](new.failure("no-such-host")) is True
 
 
+@pytest.mark.parametrize(("key", "host"), [("not-the-key-at-all\n", ""), ("not-the-key-at-all", "my-phi4.example/v1")])
+def test_the_robust_complete_moved_tells_no_key_and_does_not_ask_again_for_what_was_never_sent(sides, key, host):
+    with OpenAI(base_url=host or f"{sides[1].endpoint}/v1", api_key=key, max_retries=0) as client:
+        lesson = taught_box(client, replaced(robust_complete()))
+        with pytest.raises(RuntimeError, match="attempts: 1,") as caught:
+            lesson["complete"](FRANCE, sleep=lambda wait: None)
+    assert "not-the-key" not in "".join(traceback.format_exception(caught.value))
+
+
 def test_the_robust_complete_moved_names_the_status_where_nothing_else_is_said(unwilling):
-    lesson: dict[str, Any] = {"json": json}
-    for cell in ("reason-in-define", "reason-of-define"):
-        exec(replaced(lesson_cells(NINE)[cell]), lesson)
     with OpenAI(base_url=unwilling.url, api_key="made-up", max_retries=0) as client:
-        error = failure_of(lambda: client.chat.completions.create(model="Phi-4", messages=FRANCE))
-    assert lesson["reason_of"](error) == ("Conflict" if unwilling.answers else "Connection error.")
+        lesson = taught_box(client, replaced(robust_complete()))
+        with pytest.raises(RuntimeError, match="409: Conflict" if unwilling.answers else "Connection error") as caught:
+            lesson["complete"](FRANCE, sleep=lambda wait: None)
+    assert ("attempts: 1," in str(caught.value)) == unwilling.answers
 
 
 # What differs
