@@ -51,7 +51,9 @@ def connect() -> None:
     theirs and get one more entry. A second call changes nothing.
 
     Deployments go to a subscription of your own only if AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP, AZURE_ML_WORKSPACE and
-    AZURE_MAX_USD_PER_HOUR are all set; then access tokens are real, too.
+    AZURE_MAX_USD_PER_HOUR are all set; then access tokens are real, too. Beside an endpoint of your own nothing is simulated:
+    there the first three are enough, and without the fourth helpers.deployments.accept_price refuses every machine. What
+    applies is said in a second line.
 
     Raises ConnectionSettingsError if the variables cannot work: only one of the two, both exchanged, a URL without
     https://, one that ends in /score, a key with white space.
@@ -137,19 +139,27 @@ def take_back_management(
 
 def where_deployments_go() -> list[str]:
     """What to say of deployments, if there is something to say."""
+    workspace, most = os.environ.get("AZURE_ML_WORKSPACE"), os.environ.get(MOST_USD_PER_HOUR)
     if has_own_subscription(os.environ, _set):
         return [
-            f"Deployments go to: your own workspace {os.environ['AZURE_ML_WORKSPACE']}. They cost money until they are deleted; "
-            f"{MOST_USD_PER_HOUR} allows {os.environ[MOST_USD_PER_HOUR]} US dollars an hour."
+            f"REAL MONEY: deployments go to your own workspace {workspace}. They cost money until they are deleted; "
+            f"{MOST_USD_PER_HOUR} allows {most} US dollars an hour."
         ]
-    names_are_given = any(os.environ.get(name, "") != _set.get(name, "") for name in NAMES)
-    if _simulator is not None and names_are_given and os.environ.get(ENDPOINT) == _simulator.url:
-        missing = [name for name in (*NAMES, MOST_USD_PER_HOUR) if os.environ.get(name, "") == _set.get(name, "")]
-        why = f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} not set"
-        if not missing:
-            why = "AZURE_RESOURCE_MANAGER_URL names this computer"
-        return [f"Deployments are simulated, too, whatever AZURE_SUBSCRIPTION_ID says: {why}."]
-    return []
+    manager_is_here = is_on_this_computer(os.environ.get("AZURE_RESOURCE_MANAGER_URL", ""))
+    if _simulator is None or os.environ.get(ENDPOINT) != _simulator.url:
+        if manager_is_here or not all(os.environ.get(name) for name in NAMES):
+            return []
+        return [
+            f"Deployments go to your own workspace {workspace}, where the lessons start no machine unless "
+            f"{MOST_USD_PER_HOUR} is set."
+        ]
+    if all(os.environ.get(name, "") == _set.get(name, "") for name in NAMES):
+        return []
+    missing = [name for name in (*NAMES, MOST_USD_PER_HOUR) if os.environ.get(name, "") == _set.get(name, "")]
+    why = f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} not set"
+    if not missing:
+        why = "AZURE_RESOURCE_MANAGER_URL names this computer"
+    return [f"Deployments are simulated, too, whatever AZURE_SUBSCRIPTION_ID says: {why}."]
 
 
 def load_env_file() -> None:
@@ -279,7 +289,8 @@ def what_answers() -> str:
     endpoint = os.environ.get(ENDPOINT, "")
     source = f"{_settings_file} says" if _settings_file else f"{ENDPOINT} says"
     if _simulator is not None and endpoint == _simulator.url:
-        return "a simulated Azure on this computer (a tiny language model; no account, no network, no cost)."
+        what = "no account, no network, no cost" if not has_own_subscription(os.environ, _set) else "its answers cost nothing"
+        return f"a simulated Azure on this computer (a tiny language model; {what})."
     if is_on_this_computer(endpoint):
         return f"{endpoint} on this computer, as {source}."
     return f"your own endpoint {endpoint}, as {source}. It costs money while it is deployed."

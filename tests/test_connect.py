@@ -354,6 +354,8 @@ def management(variables: dict[str, str]) -> str:
 def test_with_a_subscription_and_a_limit_of_ones_own_nothing_that_manages_is_touched_and_it_says_so(tmp_path):
     lines = python(CONNECT + MANAGED + ASK + "print(ask())", tmp_path, **PAYS).stdout.splitlines()
     assert "a simulated Azure on this computer" in lines[0]
+    assert "no cost" not in lines[0] and "no account" not in lines[0]
+    assert lines[1].startswith("REAL MONEY: ")
     assert "your own workspace my-workspace. They cost money" in lines[1]
     assert "AZURE_MAX_USD_PER_HOUR allows 5 US dollars an hour" in lines[1]
     assert lines[2:] == [management(PAYS), "The capital of France is Paris."]
@@ -434,6 +436,22 @@ def test_with_an_endpoint_of_ones_own_nothing_is_simulated(tmp_path):
     assert "your own workspace" in lines[1]
     assert lines[-1] == "False"
     assert python(CONNECT + MANAGED, tmp_path, **ENDPOINT).stdout.splitlines()[1] == "{}"
+
+
+def test_beside_an_endpoint_of_ones_own_the_workspace_is_named_even_without_a_limit(tmp_path):
+    """MLClient goes there then, since nothing is simulated."""
+    lines = python(CONNECT + MANAGED, tmp_path, **ENDPOINT, **OWN).stdout.splitlines()
+    assert lines[1] == (
+        "Deployments go to your own workspace my-workspace, where the lessons start no machine unless "
+        "AZURE_MAX_USD_PER_HOUR is set."
+    )
+    assert ast.literal_eval(lines[2]) == OWN
+
+
+@pytest.mark.parametrize("missing", OWN)
+def test_beside_an_endpoint_of_ones_own_nothing_is_said_of_a_workspace_that_is_not_named(missing, tmp_path):
+    two = {name: value for name, value in OWN.items() if name != missing}
+    assert len(python(CONNECT, tmp_path, **ENDPOINT, **two).stdout.splitlines()) == 1
 
 
 def test_in_a_kernel_the_management_client_sends_no_telemetry_and_asks_nobody_else(tmp_path):
