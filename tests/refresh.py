@@ -1,9 +1,9 @@
 """Runs notebooks from a fresh kernel and saves their outputs: ``python -m uv run python tests/refresh.py notebooks/*.ipynb``.
 
 A second run changes no byte but in drawn times: outputs that differ only in what ``sanitize.cfg`` allows to differ, or in
-ids of widgets and execution counts, stay as they were; tracebacks, which hold paths of a machine, are cut to their last
-line. It drives the kernel with the blocking client, since nbclient's asynchronous one now and then waits for a message that
-has arrived.
+ids of widgets and execution counts, stay as they were; of what a cell prints, stdout stands before stderr, since they race;
+tracebacks, which hold paths of a machine, are cut to their last line. It drives the kernel with the blocking client, since
+nbclient's asynchronous one now and then waits for a message that has arrived.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ METADATA = {
 
 
 def run_cell(client, source: str, timeout: float) -> tuple[list, dict]:
-    """(outputs, reply) of one cell; what it prints is joined per stream, as nbval does."""
+    """(outputs, reply) of one cell; what it prints is joined per stream, as nbval does, stdout first."""
     outputs: list = []
 
     def hear(message: dict) -> None:
@@ -42,6 +42,10 @@ def run_cell(client, source: str, timeout: float) -> tuple[list, dict]:
             outputs.append(output)
 
     reply = client.execute_interactive(source, output_hook=hear, timeout=timeout, allow_stdin=False, stop_on_error=False)
+    printed = [number for number, output in enumerate(outputs) if output.output_type == "stream"]
+    in_order = sorted((outputs[number] for number in printed), key=lambda output: output.name, reverse=True)
+    for number, output in zip(printed, in_order, strict=True):
+        outputs[number] = output
     return outputs, reply["content"]
 
 
