@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 from helpers.connect import MOST_USD_PER_HOUR
-from helpers.cost import cost_usd, list_price
+from helpers.cost import Price, cost_usd
+from helpers.prices import PricesError, retail_price
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
+    from azure.core.exceptions import HttpResponseError
 
 
 class PriceNotAcceptedError(RuntimeError):
@@ -21,8 +25,8 @@ class PriceNotAcceptedError(RuntimeError):
 
 @dataclass(frozen=True)
 class Running:
-    """A deployment that exists and is billed. ``minutes``: whole ones since it was created. ``usd``: what they cost by list
-    price, None if the kit has no price for that size in that region."""
+    """A deployment that exists and is billed. ``minutes``: whole ones since it was created. ``usd``: what they cost by
+    today's list price, None if no price is known of that size in that region."""
 
     workspace: str
     resource_group: str
@@ -50,20 +54,29 @@ class Running:
         )
 
 
-def accept_price(instance_type: str, instance_count: int = 1, region: str = "eastus") -> float:
+def accept_price(instance_type: str, instance_count: int = 1, region: str = "eastus", *, guide: Price | None = None) -> float:
     """Says what a deployment will cost per hour, and returns it in US dollars, if you have agreed to pay as much.
 
+    The price is that of helpers.prices.retail_price: what Azure lists today, or the kit's dated table without a network.
+    guide: the price to take if the list has none of that size in that region, such as that of another region, or of a size
+    that is sure to cost more; what is printed says so.
+
     You agree by setting AZURE_MAX_USD_PER_HOUR to the most that one deployment may cost per hour. Raises
-    PriceNotAcceptedError if it is not set, or too low; ValueError if the kit has no price for that size and region, or if
-    the variable holds no number. Call it before anything that starts a machine.
+    PriceNotAcceptedError if it is not set, or too low; ValueError if no price is known and there is no guide, or if the
+    variable holds no number. Call it before anything that starts a machine.
     """
-    price = list_price(instance_type, region)
+    try:
+        price, note = retail_price(instance_type, region), ""
+    except PricesError as error:
+        if guide is None:
+            raise ValueError(f"no price is known of {instance_type} in {region}: {error} Nothing was created.") from None
+        price, note = guide, f"No price is known of {instance_type} in {region}. Taken is that of another:\n"
     per_hour = cost_usd(price, instance_count, hours=1)
-    offer = f"{instance_count} x {instance_type} in {region} costs {per_hour:,.2f} US dollars an hour until it is deleted"
+    offer = f"{note}{instance_count} x {price.sku} in {price.region} costs {per_hour:,.2f} US dollars an hour"
     agreed = os.environ.get(MOST_USD_PER_HOUR, "")
     if not agreed:
         raise PriceNotAcceptedError(
-            f"{offer}. If you agree, set {MOST_USD_PER_HOUR} to that amount or more. Nothing was created."
+            f"{offer}.\nIf you agree, set {MOST_USD_PER_HOUR} to that amount or more. Nothing was created."
         )
     try:
         most = float(agreed)
@@ -72,19 +85,43 @@ def accept_price(instance_type: str, instance_count: int = 1, region: str = "eas
     if not 0 <= most < math.inf:
         raise ValueError(f"{MOST_USD_PER_HOUR} is {agreed!r}, expected an amount in US dollars such as 4 or 3.70.")
     if per_hour > most:
-        raise PriceNotAcceptedError(f"{offer}, but {MOST_USD_PER_HOUR} allows {agreed}. Nothing was created.")
-    print(f"{offer}\n(list price, {price.date}; {MOST_USD_PER_HOUR} allows {agreed}).")
+        raise PriceNotAcceptedError(f"{offer},\nbut {MOST_USD_PER_HOUR} allows {agreed}. Nothing was created.")
+    print(f"{offer} until it is deleted\n({price.source}, {price.date}; {MOST_USD_PER_HOUR} allows {agreed}).")
     return per_hour
+
+
+def why_refused(error: HttpResponseError) -> str:
+    """What Azure says of a deployment or an endpoint that it refused: the message inside the message.
+
+    Such a refusal is an error with details, which hold a text, which ends in JSON, which has lists of messages under
+    "errors". (So public reports show it; in some the braces are doubled.) Of any other error it is the message.
+    """
+    if error.error is None:
+        return error.message
+    for detail in error.error.details or []:
+        text = detail.message or ""
+        inner = text[text.find("{") :] if "{" in text else ""
+        if inner.startswith("{{"):
+            inner = inner.replace("{{", "{").replace("}}", "}")
+        try:
+            messages = [message for each in json.loads(inner)["errors"].values() for message in each]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+        if messages and all(isinstance(message, str) for message in messages):
+            return " ".join(messages)
+    return error.error.message or error.message
 
 
 def running(credential: TokenCredential, subscription_id: str) -> list[Running]:
     """All online deployments in all workspaces of a subscription that you may see: the most expensive first.
 
-    It asks the control plane, real or simulated, as the environment says. Failed deployments are listed too, since their
-    machines may be billed. Raises azure.core.exceptions.HttpResponseError as azure-ai-ml does.
+    It asks the control plane, real or simulated, as the environment says, and helpers.prices.retail_price for each size in
+    each region. Failed deployments are listed too, since their machines may be billed. Raises
+    azure.core.exceptions.HttpResponseError as azure-ai-ml does.
     """
     from azure.ai.ml import MLClient  # takes more than a second
 
+    price_of = cache(_price_or_none)  # of this moment: each is asked once
     found = []
     subscription = MLClient(credential, subscription_id, enable_telemetry=False)
     for workspace in subscription.workspaces.list(scope="subscription"):
@@ -92,10 +129,8 @@ def running(credential: TokenCredential, subscription_id: str) -> list[Running]:
         for endpoint in ml.online_endpoints.list():
             for deployment in ml.online_deployments.list(endpoint.name):
                 minutes = math.floor((datetime.now(UTC) - deployment.creation_context.created_at).total_seconds() / 60)
-                try:
-                    per_hour = cost_usd(list_price(deployment.instance_type, endpoint.location), deployment.instance_count, 1)
-                except ValueError:
-                    per_hour = None
+                price = price_of(deployment.instance_type, endpoint.location)
+                per_hour = None if price is None else cost_usd(price, deployment.instance_count, hours=1)
                 row = Running(
                     workspace.name,
                     workspace.resource_group,
@@ -111,3 +146,10 @@ def running(credential: TokenCredential, subscription_id: str) -> list[Running]:
                 )
                 found.append(row)
     return sorted(found, key=lambda row: row.usd or math.inf, reverse=True)
+
+
+def _price_or_none(instance_type: str, region: str) -> Price | None:
+    try:
+        return retail_price(instance_type, region)
+    except (PricesError, ValueError):
+        return None

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from azure.core.exceptions import HttpResponseError, ODataV4Format
 
-from helpers.deployments import PriceNotAcceptedError, accept_price, running
+from helpers.cost import Price
+from helpers.deployments import PriceNotAcceptedError, accept_price, running, why_refused
 
 NC24 = "Standard_NC24ads_A100_v4"
+
+
+@pytest.fixture(autouse=True)
+def price_list(simulator, monkeypatch):
+    """The simulated list of prices, where ``connect()`` would set it."""
+    for name in ("AZURE_RETAIL_PRICES_URL", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.setenv(name, simulator.variables()[name])
 
 
 @pytest.fixture
@@ -22,7 +31,7 @@ def test_a_price_that_was_agreed_to_is_said_and_returned(agree, capsys):
 
 def test_all_instances_count(agree):
     agree("7.34")
-    with pytest.raises(PriceNotAcceptedError, match="2 x .* costs 7.35 .* allows 7.34. Nothing was created"):
+    with pytest.raises(PriceNotAcceptedError, match="(?s)2 x .* costs 7.35 .* allows 7.34. Nothing was created"):
         accept_price(NC24, 2, "eastus")
 
 
@@ -45,6 +54,73 @@ def test_a_price_that_nobody_knows_cannot_be_accepted(agree):
         accept_price("Standard_NC40ads_H100_v5", 1, "uksouth")
 
 
+def test_the_price_is_the_listed_one_and_its_source_and_date_are_said(agree, monkeypatch, capsys):
+    agree("5")
+    listed = Price(NC24, "norwayeast", 4.5, "USD", "Azure Retail Prices API", "2026-12-01")
+    monkeypatch.setattr("helpers.deployments.retail_price", lambda size, region: listed)
+    assert accept_price(NC24, 1, "norwayeast") == 4.5  # a region that the kit's own table does not have
+    assert "\n(Azure Retail Prices API, 2026-12-01; AZURE_MAX_USD_PER_HOUR allows 5)." in capsys.readouterr().out
+
+
+def test_without_a_network_the_price_is_that_of_the_dated_table_and_says_so(agree, monkeypatch, capsys):
+    agree("5")
+    monkeypatch.setenv("AZURE_RETAIL_PRICES_URL", "http://127.0.0.1:9/")
+    assert accept_price(NC24, 1, "eastus2") == 3.673
+    assert "the table of this kit, since there was no connection to 127.0.0.1, undated copy" in capsys.readouterr().out
+
+
+def test_a_guide_is_taken_where_no_price_is_known_and_it_says_whose(agree, capsys):
+    agree("7")
+    guide = Price("Standard_NC40ads_H100_v5", "eastus", 6.98, "USD", "somebody", "2026-11-09")
+    assert accept_price("Standard_NC40ads_H100_v5", 1, "uksouth", guide=guide) == 6.98
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first == "No price is known of Standard_NC40ads_H100_v5 in uksouth. Taken is that of another:"
+    assert second.startswith("1 x Standard_NC40ads_H100_v5 in eastus costs 6.98 US dollars an hour")
+    assert third.startswith("(somebody, 2026-11-09;")
+
+
+def test_a_guide_is_refused_like_any_price_and_not_taken_where_one_is_known(agree):
+    agree("4")
+    guide = Price("Standard_NC40ads_H100_v5", "eastus", 6.98, "USD", "somebody", "2026-11-09")
+    with pytest.raises(PriceNotAcceptedError, match="(?s)Taken is that of another:.*costs 6.98.*allows 4. Nothing was created"):
+        accept_price("Standard_NC40ads_H100_v5", 1, "uksouth", guide=guide)
+    assert accept_price(NC24, 1, "eastus", guide=guide) == 3.673
+
+
+def test_no_line_of_a_refused_price_is_too_long_for_a_page(agree):
+    agree("12")
+    with pytest.raises(PriceNotAcceptedError) as raised:
+        accept_price(NC24, 4, "eastus2")
+    assert max(map(len, f"PriceNotAcceptedError: {raised.value}".splitlines())) <= 96
+
+
+def refusal(details: list[dict] | None, message: str = "The request is invalid.") -> HttpResponseError:
+    """An error as azure-core makes it of a reply."""
+    error = HttpResponseError("(BadRequest) a long text")
+    error.error = ODataV4Format({"code": "BadRequest", "message": message, "details": details or []})
+    return error
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('error detail: {"errors": {"VmSize": ["No quota.", "Ask."]}, "status": 400}', "No quota. Ask."),
+        ('{{"errors":{{"":["There is already one of this name."]}},"title":"wrong"}}', "There is already one of this name."),
+        ('error detail: {"errors": "none"}', "The request is invalid."),
+        ("a text without JSON", "The request is invalid."),
+        ('{"errors": {"VmSize": ["cut off', "The request is invalid."),
+        (None, "The request is invalid."),
+    ],
+)
+def test_the_message_inside_the_message_is_found_or_the_outer_one_is_said(text, said):
+    assert why_refused(refusal([{"code": "InferencingClientCallFailed", "message": text}])) == said
+
+
+def test_an_error_without_details_or_without_a_body_says_its_message():
+    assert why_refused(refusal(None, "No such thing.")) == "No such thing."
+    assert why_refused(HttpResponseError("no reply at all")) == "no reply at all"
+
+
 def test_what_runs_in_any_workspace_is_found_and_counted(monkeypatch):
     from azure.identity import DefaultAzureCredential
 
@@ -63,6 +139,11 @@ def test_what_runs_in_any_workspace_is_found_and_counted(monkeypatch):
         subscription.pass_time(90 * 60)
         (row,) = running(DefaultAzureCredential(), subscription.id)
         assert "63 h 30 min, 233.24 US dollars so far" in str(row)
+        listed = Price(NC24, "westus3", 10.0, "USD", "Azure Retail Prices API", "2026-12-01")
+        with monkeypatch.context() as today:
+            today.setattr("helpers.deployments.retail_price", lambda size, region: listed)
+            (row,) = running(DefaultAzureCredential(), subscription.id)
+            assert row.usd == pytest.approx(63.5 * 10)  # as accept_price said, not by the kit's own table
         deployment = next(iter(subscription.endpoints.values())).deployments["blue"]
         deployment.instance_type = "Standard_NC40ads_H100_v5"  # no price is known for it there
         (row,) = running(DefaultAzureCredential(), subscription.id)
