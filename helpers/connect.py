@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import threading
@@ -16,7 +17,9 @@ NAMES = {  # of what deployments go into, and how the simulator calls them
     "AZURE_ML_WORKSPACE": "workspace",
 }
 MOST_USD_PER_HOUR = "AZURE_MAX_USD_PER_HOUR"  # without it, nothing is deployed to a subscription of one's own
+KNOWN = (ENDPOINT, CREDENTIAL, *NAMES, MOST_USD_PER_HOUR)
 CLOUD, SIMULATED_CLOUD = "AZUREML_CURRENT_CLOUD", "SimulatedCloud"  # azure-ai-ml sets it and believes it ever after
+IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IDENTITY_SERVER_THUMBPRINT")  # of a managed identity, on machines of Azure
 MANAGERS = ("AZURE_RESOURCE_MANAGER_URL", "ARM_CLOUD_METADATA_URL", "REGISTRY_DISCOVERY_ENDPOINT_URL", "AZUREML_DEV_URL_MFE")
 OTHER_CREDENTIALS = (  # which DefaultAzureCredential would take first, one variable of each
     "AZURE_CLIENT_SECRET",
@@ -28,6 +31,7 @@ BUNDLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 EXAMPLE = "https://my-phi4.eastus2.inference.ml.azure.com"
 ROUTES = re.compile(r"(?:/v1)?/(?:score|info|completions|chat/completions)/?(?:\?.*)?$", re.IGNORECASE)
+QUOTES = "'\"\u2018\u2019\u201c\u201d"
 PORTALS = ("ai.azure.com", "ml.azure.com", "portal.azure.com")
 
 _one_at_a_time = threading.Lock()
@@ -47,8 +51,8 @@ def connect() -> None:
     If AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL are set, in the environment or in a ``.env`` file here
     or in a folder above, that endpoint is used and nothing is changed. Otherwise a simulated Azure is started inside
     this process, and the variables that the real SDKs read are set to find it. Variables that are set already keep
-    their value, but for those that would lead azure-ai-ml to the real Azure; lists (certificate bundles, NO_PROXY) keep
-    theirs and get one more entry. A second call changes nothing.
+    their value, but for those that would lead azure-ai-ml or azure-identity to the real Azure; lists (certificate
+    bundles, NO_PROXY) keep theirs and get one more entry. A second call changes nothing.
 
     Deployments go to a subscription of your own only if AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP, AZURE_ML_WORKSPACE and
     AZURE_MAX_USD_PER_HOUR are all set; then access tokens are real, too. Beside an endpoint of your own nothing is simulated:
@@ -56,7 +60,7 @@ def connect() -> None:
     applies is said in a second line.
 
     Raises ConnectionSettingsError if the variables cannot work: only one of the two, both exchanged, a URL without
-    https://, one that ends in /score, a key with white space.
+    https://, one that ends in /score, a key with white space, an amount that is no number.
     """
     with _one_at_a_time:
         _connect()
@@ -74,6 +78,8 @@ def _connect() -> None:
         take_back_management(_set, _replaced, os.environ)
         return
     own = has_own_subscription(os.environ, _set)
+    if own:
+        agreed_usd_per_hour(os.environ[MOST_USD_PER_HOUR])
     if _simulator is None:
         from helpers.simulator.server import Simulator  # not needed, so not imported, with an endpoint of one's own
 
@@ -84,7 +90,7 @@ def _connect() -> None:
         take_back_management(_set, _replaced, os.environ)
         found = {name: value for name, value in found.items() if not is_management(name)}
     else:
-        _replaced.update(make_way(os.environ))
+        _replaced.update(make_way(os.environ, _set))
     _set.update(add_variables(found, os.environ))
 
 
@@ -102,23 +108,43 @@ def has_own_subscription(variables: Mapping[str, str], simulated: Mapping[str, s
     return all(variables.get(name) and variables[name] != simulated.get(name) for name in (*NAMES, MOST_USD_PER_HOUR))
 
 
+def agreed_usd_per_hour(text: str) -> float:
+    """The most that one deployment may cost per hour, in US dollars, from what AZURE_MAX_USD_PER_HOUR holds.
+
+    Raises ConnectionSettingsError unless it is a finite number that is not negative.
+
+    >>> agreed_usd_per_hour("3.70")
+    3.7
+    """
+    try:
+        most = float(text)
+    except ValueError:
+        most = math.nan
+    if not 0 <= most < math.inf:
+        raise ConnectionSettingsError(f"{MOST_USD_PER_HOUR} is {text!r}, expected an amount in US dollars such as 4 or 3.70.")
+    return most
+
+
 def is_management(name: str) -> bool:
-    """Whether a variable decides who signs in and what is managed, not which endpoint answers."""
+    """Whether a variable decides who signs in, what is managed and what that costs, not which endpoint answers."""
     return name in (*NAMES, MOST_USD_PER_HOUR) or name.startswith(
-        ("IDENTITY_", "ARM_", "REGISTRY_", "AZURE_RE", "AZURE_TOKEN_CREDENTIALS")
+        ("IDENTITY_", "ARM_", "REGISTRY_", "AZURE_RESOURCE_", "AZURE_RETAIL_PRICES_URL", "AZURE_TOKEN_CREDENTIALS")
     )
 
 
-def make_way(variables: MutableMapping[str, str]) -> dict[str, str]:
-    """Removes what would lead a management client to the real Azure past the simulated one: what was removed.
+def make_way(variables: MutableMapping[str, str], simulated: Mapping[str, str]) -> dict[str, str]:
+    """Removes what would lead a management client to the real Azure past the simulated one, or bring it a real token: what
+    was removed. simulated: the variables that were set to find the simulation.
 
-    >>> make_way({"AZUREML_CURRENT_CLOUD": "AzureCloud", "AZURE_SUBSCRIPTION_ID": "1234"})
+    >>> make_way({"AZUREML_CURRENT_CLOUD": "AzureCloud", "AZURE_SUBSCRIPTION_ID": "1234"}, {})
     {'AZUREML_CURRENT_CLOUD': 'AzureCloud'}
     """
     away = [name for name in MANAGERS if variables.get(name) and not is_on_this_computer(variables[name])]
+    if not simulated.get("IDENTITY_ENDPOINT"):
+        away += [name for name in IDENTITY if variables.get(name)]
     if variables.get(CLOUD, SIMULATED_CLOUD) != SIMULATED_CLOUD:
         away.append(CLOUD)
-    if not variables.get("IDENTITY_ENDPOINT") and variables.get("AZURE_TOKEN_CREDENTIALS"):
+    if not simulated.get("IDENTITY_ENDPOINT") and variables.get("AZURE_TOKEN_CREDENTIALS"):
         away.append("AZURE_TOKEN_CREDENTIALS")
     return {name: variables.pop(name) for name in away}
 
@@ -159,7 +185,7 @@ def where_deployments_go() -> list[str]:
     why = f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} not set"
     if not missing:
         why = "AZURE_RESOURCE_MANAGER_URL names this computer"
-    return [f"Deployments are simulated, too, whatever AZURE_SUBSCRIPTION_ID says: {why}."]
+    return [f"Deployments are simulated, too: {why}."]
 
 
 def load_env_file() -> None:
@@ -178,6 +204,9 @@ def load_env_file() -> None:
                 ) from None
             if os.environ.get(ENDPOINT) and not had_endpoint:
                 _settings_file = folder / ".env"
+            text = (folder / ".env").read_text(encoding="utf-8-sig")
+            if "azure" in text.casefold() and not any(re.search(rf"(?m)^\s*(export\s+)?{name}\s*=", text) for name in KNOWN):
+                print(f"Note: {folder / '.env'} sets none of {', '.join(KNOWN)}. Each line of it has to be NAME=value.")
             return
         if (folder / ".env.txt").is_file():
             print("Note: the file .env.txt is not read. Rename it to .env, without .txt.")
@@ -216,6 +245,8 @@ def settings_are_complete(variables: Mapping[str, str]) -> bool:
     check_endpoint(endpoint)
     if key.casefold().startswith("the key from"):
         raise ConnectionSettingsError(f"{CREDENTIAL} still holds the example text. Put the key from the deployment's page there.")
+    if len(key) > 1 and key[0] in QUOTES and key[-1] in QUOTES:
+        raise ConnectionSettingsError(f"{CREDENTIAL} stands in quotation marks. Take them off.")
     if any(letter.isspace() for letter in key):
         raise ConnectionSettingsError(
             f"{CREDENTIAL} holds white space (blanks or line ends: {sum(map(str.isspace, key))} of {len(key)} characters). "
@@ -229,38 +260,39 @@ def check_endpoint(endpoint: str) -> None:
 
     >>> check_endpoint("https://my-phi4.eastus2.inference.ml.azure.com")
     """
-    scheme, _, rest = endpoint.strip("'\" ").rpartition("://")
+    scheme, _, rest = endpoint.strip(f"{QUOTES} ").rpartition("://")
     try:
         urlsplit(endpoint)
     except ValueError:  # half of an IPv6 address, say
         rest = ""
     host = rest.split("/")[0].rsplit(":", 1)[0]
-    root = ROUTES.sub("", rest).rstrip("/")
+    root = ROUTES.sub("", rest).partition("?")[0].rstrip("/")
+    shown = endpoint.partition("?")[0]  # a query may hold a key
+    if "@" in rest or host.startswith("eyJ"):  # a password, an access token
+        raise ConnectionSettingsError(
+            f"{ENDPOINT} holds more than the endpoint's URL. Set it to the URL alone, such as {EXAMPLE}."
+        )
     if not host or (not scheme and "." not in host and host not in LOOPBACK):
         raise ConnectionSettingsError(  # without showing it: it may be the key
             f"{ENDPOINT} holds no URL ({len(endpoint)} characters without a host's name). "
             f"Set it to the endpoint's URL, such as {EXAMPLE}."
         )
     if any(letter.isspace() for letter in endpoint):
-        raise ConnectionSettingsError(
-            f"{ENDPOINT} is {endpoint!r}: a URL has no white space. Set it to 'https://{root.strip()}'."
-        )
+        raise ConnectionSettingsError(f"{ENDPOINT} is {shown!r}: a URL has no white space. Set it to 'https://{root.strip()}'.")
     if host.casefold() in PORTALS:
         raise ConnectionSettingsError(
             f"{ENDPOINT} is the address of a page in the portal. Set it to the endpoint's own URL, which that page shows, "
             f"such as {EXAMPLE}."
         )
     if scheme not in ("http", "https") or not urlsplit(endpoint).hostname:
-        raise ConnectionSettingsError(
-            f"{ENDPOINT} is {endpoint!r}, which does not begin with https://. Set it to 'https://{root}'."
-        )
+        raise ConnectionSettingsError(f"{ENDPOINT} is {shown!r}, which does not begin with https://. Set it to 'https://{root}'.")
     if scheme == "http" and host.casefold().endswith(".azure.com"):
         raise ConnectionSettingsError(
-            f"{ENDPOINT} is {endpoint!r}: over http anyone could read your key. Set it to 'https://{root}'."
+            f"{ENDPOINT} is {shown!r}: over http anyone could read your key. Set it to 'https://{root}'."
         )
     if root != rest.rstrip("/"):
         raise ConnectionSettingsError(
-            f"{ENDPOINT} is {endpoint!r}: the client adds the route itself and needs the root only. Set it to '{scheme}://{root}'."
+            f"{ENDPOINT} is {shown!r}: the client adds the route itself and needs the root only. Set it to '{scheme}://{root}'."
         )
 
 
@@ -270,10 +302,7 @@ def add_variables(found: Mapping[str, str], variables: MutableMapping[str, str])
     Returns those that it set.
     """
     added = {}
-    own_identity = [name for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER") if variables.get(name)]
     for name, value in found.items():
-        if own_identity and name.startswith(("IDENTITY_", "AZURE_TOKEN_CREDENTIALS")):
-            continue  # they belong together
         if name == "AZURE_TOKEN_CREDENTIALS" and not any(variables.get(other) for other in OTHER_CREDENTIALS):
             continue  # nothing comes before the simulated identity
         if name in BUNDLES or not variables.get(name):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-from helpers.connect import MOST_USD_PER_HOUR
+from helpers.connect import MOST_USD_PER_HOUR, agreed_usd_per_hour
 from helpers.cost import Price, cost_usd
 from helpers.prices import PricesError, retail_price
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class PriceNotAcceptedError(RuntimeError):
-    """A deployment would cost more than was agreed to. Nothing has been created."""
+    """A deployment would cost more than was agreed to. No instance has been started."""
 
 
 @dataclass(frozen=True)
 class Running:
     """A deployment that exists and is billed. ``minutes``: whole ones since it was created. ``usd``: what they cost by
-    today's list price, None if no price is known of that size in that region."""
+    today's list price at today's number of instances, since Azure tells no earlier one; None if no price is known."""
 
     workspace: str
     resource_group: str
@@ -69,23 +69,17 @@ def accept_price(instance_type: str, instance_count: int = 1, region: str = "eas
         price, note = retail_price(instance_type, region), ""
     except PricesError as error:
         if guide is None:
-            raise ValueError(f"no price is known of {instance_type} in {region}: {error} Nothing was created.") from None
+            raise ValueError(f"no price is known of {instance_type} in {region}: {error} No instance was started.") from None
         price, note = guide, f"No price is known of {instance_type} in {region}. Taken is that of another:\n"
     per_hour = cost_usd(price, instance_count, hours=1)
     offer = f"{note}{instance_count} x {price.sku} in {price.region} costs {per_hour:,.2f} US dollars an hour"
     agreed = os.environ.get(MOST_USD_PER_HOUR, "")
     if not agreed:
         raise PriceNotAcceptedError(
-            f"{offer}.\nIf you agree, set {MOST_USD_PER_HOUR} to that amount or more. Nothing was created."
+            f"{offer}.\nIf you agree, set {MOST_USD_PER_HOUR} to that amount or more. No instance was started."
         )
-    try:
-        most = float(agreed)
-    except ValueError:
-        most = math.nan
-    if not 0 <= most < math.inf:
-        raise ValueError(f"{MOST_USD_PER_HOUR} is {agreed!r}, expected an amount in US dollars such as 4 or 3.70.")
-    if per_hour > most:
-        raise PriceNotAcceptedError(f"{offer},\nbut {MOST_USD_PER_HOUR} allows {agreed}. Nothing was created.")
+    if round(per_hour, 2) > agreed_usd_per_hour(agreed):  # to the cent, as it is said
+        raise PriceNotAcceptedError(f"{offer},\nbut {MOST_USD_PER_HOUR} allows {agreed}. No instance was started.")
     print(f"{offer} until it is deleted\n({price.source}, {price.date}; {MOST_USD_PER_HOUR} allows {agreed}).")
     return per_hour
 
@@ -145,7 +139,7 @@ def running(credential: TokenCredential, subscription_id: str) -> list[Running]:
                     None if per_hour is None else per_hour * minutes / 60,
                 )
                 found.append(row)
-    return sorted(found, key=lambda row: row.usd or math.inf, reverse=True)
+    return sorted(found, key=lambda row: math.inf if row.usd is None else row.usd, reverse=True)
 
 
 def _price_or_none(instance_type: str, region: str) -> Price | None:

@@ -164,6 +164,11 @@ def test_a_separate_simulator_is_named_as_what_it_is(tmp_path, simulator):
         ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "http://a.azure.com"}, "Set it to 'https://a.azure.com'"),
         ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "https://a.example\n"}, "white space"),
         ({**ENDPOINT, "AZURE_INFERENCE_CREDENTIAL": "secret-word "}, "white space"),
+        ({**ENDPOINT, "AZURE_INFERENCE_CREDENTIAL": "\u201csecret-word\u201d"}, "quotation marks"),
+        ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "https://me:secret@a.example"}, "more than the endpoint's URL"),
+        ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "https://a.example/score?key=secret"}, "Set it to 'https://a.example'"),
+        ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "eyJhbGciOi.secret.sig"}, "more than the endpoint's URL"),
+        ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "\u201chttps://a.example\u201d"}, "Set it to 'https://a.example'"),
         ({**ENDPOINT, "AZURE_INFERENCE_CREDENTIAL": "secret\nword"}, "white space"),
     ],
 )
@@ -183,11 +188,24 @@ def test_roots_of_endpoints_are_accepted(url):
 
 
 def test_variables_that_are_set_keep_their_value():
-    variables = {"IDENTITY_ENDPOINT": "http://mine", "NO_PROXY": "intranet.example"}
-    add_variables({"IDENTITY_ENDPOINT": "http://simulated", "IDENTITY_HEADER": "x"}, variables)
-    assert variables["IDENTITY_ENDPOINT"] == "http://mine"
-    assert "IDENTITY_HEADER" not in variables  # the two belong together
+    variables = {"AZURE_SUBSCRIPTION_ID": "mine", "NO_PROXY": "intranet.example"}
+    assert add_variables({"AZURE_SUBSCRIPTION_ID": "simulated", "IDENTITY_HEADER": "x"}, variables) == {"IDENTITY_HEADER": "x"}
+    assert variables["AZURE_SUBSCRIPTION_ID"] == "mine"
     assert variables["NO_PROXY"] == "intranet.example,localhost,127.0.0.1,::1"
+
+
+@pytest.mark.parametrize("line", ["AZURE_INFERENCE_KEY=abc", "AZURE_INFERENCE_ENDPOINT: https://a.example", "$env:AZURE_X='1'"])
+def test_a_settings_file_that_sets_nothing_says_so(line, tmp_path):
+    (tmp_path / ".env").write_text(f"# mine\n{line}\n", encoding="utf-8")
+    lines = python("from helpers import connect\nconnect()", tmp_path).stdout.splitlines()
+    assert lines[0].startswith("Note: ") and ".env sets none of AZURE_INFERENCE_ENDPOINT," in lines[0]
+    assert line.partition("=")[2] not in lines[0].replace("NAME=value", "") or not line.partition("=")[2]
+
+
+@pytest.mark.parametrize("text", ["", "SOMETHING=else\n", "AZURE_ML_WORKSPACE=mine\n", "export AZURE_ML_WORKSPACE = mine\n"])
+def test_other_settings_files_are_read_without_a_word(text, tmp_path):
+    (tmp_path / ".env").write_text(text, encoding="utf-8")
+    assert "Note: " not in python("from helpers import connect\nconnect()", tmp_path).stdout
 
 
 def test_a_certificate_bundle_in_force_is_kept_and_appended_to(tmp_path):
@@ -375,8 +393,7 @@ def test_with_three_of_the_four_deployments_are_simulated(missing, tmp_path):
     done = python(CONNECT + "connect()\n" + MANAGED, tmp_path, **three, AZUREML_CURRENT_CLOUD="AzureCloud")
     lines = done.stdout.splitlines()
     assert "own workspace" not in done.stdout
-    assert lines[1].startswith("Deployments are simulated, too, whatever AZURE_SUBSCRIPTION_ID says")
-    assert lines[1].endswith(f": {missing} is not set.")
+    assert lines[1] == f"Deployments are simulated, too: {missing} is not set."
     assert lines[2:4] == lines[:2]
     managed = ast.literal_eval(lines[4])
     assert_simulated(managed)
@@ -388,6 +405,23 @@ def test_no_variable_leads_past_the_simulation_to_azure(tmp_path):
     code = WATCH + CONNECT + DEPLOY + "print(deploy())\nprint(asked)"
     done = python(code, tmp_path, **REAL, **OWN)
     assert done.stdout.splitlines()[-2:] == ["['my-phi4']", "{'127.0.0.1'}"], done.stderr
+
+
+def test_a_managed_identity_of_the_machine_makes_way_and_is_put_back(tmp_path):
+    """As in App Service or Container Apps: its token would be real, and the simulation refuses real tokens."""
+    identity = {"IDENTITY_ENDPOINT": "http://127.0.0.1:9/msi/token", "IDENTITY_HEADER": "real", "IDENTITY_SERVER_THUMBPRINT": "a"}
+    code = CONNECT + "connect()\n" + DEPLOY + f"print(deploy())\nos.environ.update({PAYS})\nconnect()\n{MANAGED}"
+    done = python(code, tmp_path, **identity)
+    lines = done.stdout.splitlines()
+    assert lines[2] == "['my-phi4']", done.stderr
+    assert ast.literal_eval(lines[-1]) == identity | PAYS
+
+
+@pytest.mark.parametrize("amount", ["five", "-1", "nan", "inf", "12,5"])
+def test_a_limit_that_is_no_amount_is_refused_before_anything_is_promised(amount, tmp_path):
+    done = python(CONNECT, tmp_path, **PAYS | {"AZURE_MAX_USD_PER_HOUR": amount})
+    assert f"AZURE_MAX_USD_PER_HOUR is '{amount}', expected an amount in US dollars" in done.stderr
+    assert "REAL MONEY" not in done.stdout
 
 
 def assert_simulated(managed: dict[str, str]) -> None:

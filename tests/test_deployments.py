@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from azure.core.exceptions import HttpResponseError, ODataV4Format
 
@@ -29,9 +31,18 @@ def test_a_price_that_was_agreed_to_is_said_and_returned(agree, capsys):
     assert "costs 3.67 US dollars an hour until it is deleted" in capsys.readouterr().out
 
 
+def test_the_amount_that_is_said_is_enough_to_agree(agree, capsys):
+    agree("3.67")  # of 3.673
+    assert accept_price(NC24) == 3.673
+    assert "costs 3.67 US dollars" in capsys.readouterr().out
+    agree("3.66")
+    with pytest.raises(PriceNotAcceptedError):
+        accept_price(NC24)
+
+
 def test_all_instances_count(agree):
     agree("7.34")
-    with pytest.raises(PriceNotAcceptedError, match="(?s)2 x .* costs 7.35 .* allows 7.34. Nothing was created"):
+    with pytest.raises(PriceNotAcceptedError, match="(?s)2 x .* costs 7.35 .* allows 7.34. No instance was started"):
         accept_price(NC24, 2, "eastus")
 
 
@@ -82,7 +93,9 @@ def test_a_guide_is_taken_where_no_price_is_known_and_it_says_whose(agree, capsy
 def test_a_guide_is_refused_like_any_price_and_not_taken_where_one_is_known(agree):
     agree("4")
     guide = Price("Standard_NC40ads_H100_v5", "eastus", 6.98, "USD", "somebody", "2026-11-09")
-    with pytest.raises(PriceNotAcceptedError, match="(?s)Taken is that of another:.*costs 6.98.*allows 4. Nothing was created"):
+    with pytest.raises(
+        PriceNotAcceptedError, match="(?s)Taken is that of another:.*costs 6.98.*allows 4. No instance was started"
+    ):
         accept_price("Standard_NC40ads_H100_v5", 1, "uksouth", guide=guide)
     assert accept_price(NC24, 1, "eastus", guide=guide) == 3.673
 
@@ -145,9 +158,17 @@ def test_what_runs_in_any_workspace_is_found_and_counted(monkeypatch):
             (row,) = running(DefaultAzureCredential(), subscription.id)
             assert row.usd == pytest.approx(63.5 * 10)  # as accept_price said, not by the kit's own table
         deployment = next(iter(subscription.endpoints.values())).deployments["blue"]
+        deployment.state, deployment.instances = "Failed", 2  # which may be billed, too
+        (row,) = running(DefaultAzureCredential(), subscription.id)
+        assert (row.state, row.instances, row.usd) == ("Failed", 2, pytest.approx(63.5 * 2 * 3.673))
         deployment.instance_type = "Standard_NC40ads_H100_v5"  # no price is known for it there
         (row,) = running(DefaultAzureCredential(), subscription.id)
         assert row.usd is None and "no price known" in str(row)
+        others = next(iter(subscription.endpoints.values())).deployments
+        for name, created in (("new", subscription.clock), ("old", subscription.clock - 3600 * 100)):
+            others[name] = replace(deployment, name=name, instance_type=NC24, created=created)
+        order = [row.deployment for row in running(DefaultAzureCredential(), subscription.id)]
+        assert order == ["blue", "old", "new"]  # what may cost anything first, then the dearest
     finally:
         simulator.stop()
         monkeypatch.delenv("AZUREML_CURRENT_CLOUD", raising=False)
