@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -1555,6 +1556,24 @@ def test_a_killed_process_leaves_no_temporary_folder(started, tmp_path):
     while folders[0].exists() and time.monotonic() < ends:
         time.sleep(0.01)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not shutil.which("sh"), reason="no POSIX shell here")
+def test_what_is_printed_for_a_shell_sets_the_variables_there(started):
+    served = started("--export", "sh", "--key", "it's-$HOME-`key`")
+    lines = [f"{name}={value}" for name, value in served.variables.items()]
+    names = [name.removeprefix("export ") for name in served.variables]
+    assert {"AZURE_INFERENCE_ENDPOINT", "AZURE_INFERENCE_CREDENTIAL", "SSL_CERT_FILE"} <= set(names)
+    shown = "".join(f'printf "%s\\n" "${name}"\n' for name in names)
+    found = subprocess.run(["sh", "-c", "\n".join(lines) + "\n" + shown], capture_output=True, text=True, timeout=DEADLINE)
+    values = dict(zip(names, found.stdout.splitlines(), strict=True))
+    assert values["AZURE_INFERENCE_CREDENTIAL"] == "it's-$HOME-`key`"
+    assert Path(values["SSL_CERT_FILE"]).is_file()
+
+
+def test_what_is_printed_for_powershell_is_quoted_as_it_reads_quotes(started):
+    served = started("--export", "powershell", "--key", "it's-$HOME-`key`")
+    assert served.variables["$env:AZURE_INFERENCE_CREDENTIAL "] == " 'it''s-$HOME-`key`'"
 
 
 @pytest.mark.parametrize(

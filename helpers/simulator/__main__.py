@@ -6,6 +6,7 @@ import argparse
 import errno
 import gc
 import os
+import shlex
 import signal
 import sys
 
@@ -13,14 +14,15 @@ from . import __version__
 from .server import Simulator
 
 SHORTEST_KEY = 8  # shorter ones could not be blotted out of what is shown
+SHELLS = ("sh", "powershell")
 
 
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m helpers.simulator",
         description="A simulated Azure with a tiny language model: the inference endpoint of a Phi-4 deployment and an "
-        "identity endpoint, over http and https. Prints the variables that clients need, one NAME=value a line, then an "
-        "empty line, and runs until interrupted (Ctrl+C).",
+        "identity endpoint, over http and https. Prints the variables that clients need, one NAME=value a line (or commands "
+        "that set them: --export), then an empty line, and runs until interrupted (Ctrl+C).",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this computer only)")
     parser.add_argument("--port", type=port, default=0, metavar="N", help="port for http (default: any free one)")
@@ -33,6 +35,11 @@ def arguments() -> argparse.ArgumentParser:
         "can a command line, or else a made-up one)",
     )
     parser.add_argument("--token-delay", type=seconds, default=0.0, metavar="S", help="seconds between tokens (default: 0)")
+    parser.add_argument(
+        "--export",
+        choices=SHELLS,
+        help="print the variables as commands to paste into another terminal: sh (also bash and zsh) or powershell",
+    )
     parser.add_argument("--version", action="version", version=f"simulated Azure {__version__}")
     return parser
 
@@ -59,6 +66,16 @@ def key(text: str) -> str:
     return text
 
 
+def setting(name: str, value: str, shell: str | None = None) -> str:
+    """The line that sets a variable in one of SHELLS, quoted as that reads quotes; ``NAME=value`` if none is named."""
+    if shell == "sh":
+        return f"export {name}={shlex.quote(value)}"
+    if shell == "powershell":
+        quoted = value.replace("'", "''")
+        return f"$env:{name} = '{quoted}'"
+    return f"{name}={value}"
+
+
 def main() -> None:
     given = arguments().parse_args()
     try:
@@ -68,7 +85,7 @@ def main() -> None:
         advice = " Choose other ports, or 0 for free ones." if error.errno in (errno.EADDRINUSE, errno.EACCES) else ""
         sys.exit(f"Cannot listen on {given.host}: {error.strerror or error}.{advice}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    print(*(f"{name}={value}" for name, value in simulator.variables().items()), "", sep="\n", flush=True)
+    print(*(setting(name, value, given.export) for name, value in simulator.variables().items()), "", sep="\n", flush=True)
     print(f"simulated Azure {__version__}: answers at {simulator.url} and {simulator.http_url}; Ctrl+C ends it.", file=sys.stderr)
     try:
         simulator.wait()
