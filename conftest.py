@@ -70,7 +70,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @functools.cache
 def install(kind: str) -> BaseException | None:
     """Makes a kind of snippet runnable, once. Returns the reason if it cannot."""
-    from test_snippets import COMMANDS
+    from snippet_runs import COMMANDS
 
     try:
         COMMANDS[kind]()
@@ -81,7 +81,7 @@ def install(kind: str) -> BaseException | None:
 
 def command_for(tool: str) -> None:
     """Raises the reason, a skip or a failure, if what a tag names is absent."""
-    if reason := install({"curl": "shell"}.get(tool, tool)):
+    if reason := install(tool):
         raise reason
 
 

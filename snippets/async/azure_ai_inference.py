@@ -1,4 +1,4 @@
-# Last run with azure-ai-inference 1.0.0b9 and aiohttp 3.14.5 on 23 November 2026.
+# Last run with azure-ai-inference 1.0.0b9 and aiohttp 3.14.5 on 24 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import asyncio
 import os

@@ -1,4 +1,4 @@
-# Last run with azure-ai-inference 1.0.0b9 and azure-identity 1.27.0 on 23 November 2026.
+# Last run with azure-ai-inference 1.0.0b9 and azure-identity 1.27.0 on 24 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT, and to be signed in: az login, or a managed identity.
 import os
 

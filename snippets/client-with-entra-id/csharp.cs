@@ -1,4 +1,4 @@
-// Not executed, only parsed: for Azure.AI.Inference 1.0.0-beta.5 and Azure.Identity, 23 November 2026.
+// Not executed, only parsed: for Azure.AI.Inference 1.0.0-beta.5 and Azure.Identity, 24 November 2026.
 // Needs AZURE_INFERENCE_ENDPOINT, and to be signed in: az login, or a managed identity.
 using Azure;
 using Azure.AI.Inference;

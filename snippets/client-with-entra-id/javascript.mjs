@@ -1,9 +1,11 @@
-// Last run with @azure-rest/ai-inference 1.0.0-beta.6 and @azure/identity 4.13.1 on 23 November 2026.
+// Last run with @azure-rest/ai-inference 1.0.0-beta.6 and @azure/identity 4.13.1 on 24 November 2026.
 // Needs AZURE_INFERENCE_ENDPOINT, and to be signed in: az login, or a managed identity.
 import ModelClient, { isUnexpected } from "@azure-rest/ai-inference";
 import { DefaultAzureCredential } from "@azure/identity";
 
-const client = ModelClient(process.env.AZURE_INFERENCE_ENDPOINT, new DefaultAzureCredential());
+const { AZURE_INFERENCE_ENDPOINT: endpoint } = process.env;
+if (!endpoint) throw new Error("AZURE_INFERENCE_ENDPOINT is not set");
+const client = ModelClient(endpoint, new DefaultAzureCredential());
 
 const response = await client.path("/chat/completions").post({
   body: {

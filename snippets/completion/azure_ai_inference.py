@@ -1,4 +1,4 @@
-# Last run with azure-ai-inference 1.0.0b9 on 23 November 2026.
+# Last run with azure-ai-inference 1.0.0b9 on 24 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import os
 
@@ -6,11 +6,9 @@ from azure.ai.inference import ChatCompletionsClient
 from azure.ai.inference.models import SystemMessage, UserMessage
 from azure.core.credentials import AzureKeyCredential
 
-client = ChatCompletionsClient(
-    endpoint=os.environ["AZURE_INFERENCE_ENDPOINT"],
-    credential=AzureKeyCredential(os.environ["AZURE_INFERENCE_CREDENTIAL"]),
-    temperature=0,
-)
+endpoint = os.environ["AZURE_INFERENCE_ENDPOINT"]
+key = os.environ["AZURE_INFERENCE_CREDENTIAL"]
+client = ChatCompletionsClient(endpoint, AzureKeyCredential(key), temperature=0)
 
 messages = [
     SystemMessage("You are a helpful assistant."),

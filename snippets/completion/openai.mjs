@@ -1,11 +1,10 @@
-// Last run with openai 6.49.0 on 23 November 2026.
+// Last run with openai 6.49.0 on 24 November 2026.
 // Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import OpenAI from "openai";
 
-const client = new OpenAI({
-  baseURL: process.env.AZURE_INFERENCE_ENDPOINT + "/v1",
-  apiKey: process.env.AZURE_INFERENCE_CREDENTIAL,
-});
+const { AZURE_INFERENCE_ENDPOINT: endpoint, AZURE_INFERENCE_CREDENTIAL: key } = process.env;
+if (!endpoint || !key) throw new Error("AZURE_INFERENCE_ENDPOINT or AZURE_INFERENCE_CREDENTIAL is not set");
+const client = new OpenAI({ baseURL: endpoint + "/v1", apiKey: key });
 const messages = [
   { role: "system", content: "You are a helpful assistant." },
   { role: "user", content: "How many languages are in the world?" },

@@ -1,22 +1,17 @@
-# Last run with requests 2.34.2 on 23 November 2026.
+# Last run with requests 2.34.2 on 24 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import os
 
 import requests
 
-url = os.environ["AZURE_INFERENCE_ENDPOINT"] + "/chat/completions"
-key = os.environ["AZURE_INFERENCE_CREDENTIAL"]
+url = os.environ["AZURE_INFERENCE_ENDPOINT"] + "/chat/completions?api-version=2024-05-01-preview"
+headers = {"Authorization": "Bearer " + os.environ["AZURE_INFERENCE_CREDENTIAL"]}
 messages = [
     {"role": "system", "content": "You are a helpful assistant."},
     {"role": "user", "content": "How many languages are in the world?"},
 ]
-reply = requests.post(
-    url,
-    params={"api-version": "2024-05-01-preview"},
-    headers={"Authorization": f"Bearer {key}"},
-    json={"messages": messages, "temperature": 0},
-    timeout=60,
-)
+body = {"messages": messages, "temperature": 0}
+reply = requests.post(url, headers=headers, json=body, timeout=60)
 reply.raise_for_status()
 response = reply.json()
 print("Response:", response["choices"][0]["message"]["content"])

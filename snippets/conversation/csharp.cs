@@ -1,4 +1,4 @@
-// Not executed, only parsed: for Azure.AI.Inference 1.0.0-beta.5, 23 November 2026.
+// Not executed, only parsed: for Azure.AI.Inference 1.0.0-beta.5, 24 November 2026.
 // Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 using Azure;
 using Azure.AI.Inference;

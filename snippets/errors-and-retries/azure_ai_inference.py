@@ -1,4 +1,4 @@
-# Last run with azure-ai-inference 1.0.0b9 on 23 November 2026.
+# Last run with azure-ai-inference 1.0.0b9 on 24 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import os
 
@@ -8,8 +8,8 @@ from azure.core.credentials import AzureKeyCredential
 from azure.core.exceptions import AzureError, HttpResponseError
 
 endpoint = os.environ["AZURE_INFERENCE_ENDPOINT"]
-credential = AzureKeyCredential(os.environ["AZURE_INFERENCE_CREDENTIAL"])
-client = ChatCompletionsClient(endpoint, credential, retry_total=5, read_timeout=60)
+key = os.environ["AZURE_INFERENCE_CREDENTIAL"]
+client = ChatCompletionsClient(endpoint, AzureKeyCredential(key), retry_status=5, read_timeout=60)
 
 france = [UserMessage("What is the capital of France?")]
 question = [UserMessage("Name a colour.")]

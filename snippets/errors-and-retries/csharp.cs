@@ -1,15 +1,13 @@
-// Not executed, only parsed: for Azure.AI.Inference 1.0.0-beta.5, 23 November 2026.
+// Not executed, only parsed: for Azure.AI.Inference 1.0.0-beta.5, 24 November 2026.
 // Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 using Azure;
 using Azure.AI.Inference;
-using Azure.Core;
 
-var clientOptions = new AzureAIInferenceClientOptions();
-clientOptions.Retry.MaxRetries = 5;
+// Tried again: after 408, 429, 500, 502, 503 and 504, after time-outs, and where there is no connection.
+var retries = new AzureAIInferenceClientOptions { Retry = { MaxRetries = 5, NetworkTimeout = TimeSpan.FromSeconds(60) } };
 var client = new ChatCompletionsClient(
     new Uri(Environment.GetEnvironmentVariable("AZURE_INFERENCE_ENDPOINT")!),
-    new AzureKeyCredential(Environment.GetEnvironmentVariable("AZURE_INFERENCE_CREDENTIAL")!),
-    clientOptions);
+    new AzureKeyCredential(Environment.GetEnvironmentVariable("AZURE_INFERENCE_CREDENTIAL")!), retries);
 
 var options = new ChatCompletionsOptions
 {
@@ -25,4 +23,8 @@ try
 catch (RequestFailedException error)
 {
     Console.WriteLine($"Status {error.Status} {error.GetRawResponse()?.Content}");
+}
+catch (AggregateException error)
+{
+    Console.WriteLine($"No answer at all: {error.InnerException?.Message}");
 }

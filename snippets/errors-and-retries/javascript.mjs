@@ -1,21 +1,26 @@
-// Last run with @azure-rest/ai-inference 1.0.0-beta.6 on 23 November 2026.
+// Last run with @azure-rest/ai-inference 1.0.0-beta.6 and @azure/core-auth 1.10.1 on 24 November 2026.
 // Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import ModelClient, { isUnexpected } from "@azure-rest/ai-inference";
 import { AzureKeyCredential } from "@azure/core-auth";
 
-const client = ModelClient(
-  process.env.AZURE_INFERENCE_ENDPOINT,
-  new AzureKeyCredential(process.env.AZURE_INFERENCE_CREDENTIAL),
-  { retryOptions: { maxRetries: 5 } }, // 5xx, and 429 with Retry-After
-);
+const { AZURE_INFERENCE_ENDPOINT: endpoint, AZURE_INFERENCE_CREDENTIAL: key } = process.env;
+if (!endpoint || !key) throw new Error("AZURE_INFERENCE_ENDPOINT or AZURE_INFERENCE_CREDENTIAL is not set");
+const retryOptions = { maxRetries: 5, maxRetryDelayInMs: 4_000 }; // 5xx, 429 with Retry-After, no connection
+const client = ModelClient(endpoint, new AzureKeyCredential(key), { retryOptions });
 
 const messages = [{ role: "user", content: "What is the capital of France?" }];
-for (const temperature of [0, 1.5]) {
-  // 1.5 is out of range, to show an error: it is returned, not thrown
-  const response = await client.path("/chat/completions").post({ body: { messages, temperature } });
-  if (isUnexpected(response)) {
-    console.log("Status", response.status, JSON.stringify(response.body));
-  } else {
+try {
+  for (const temperature of [0, 1.5]) {
+    // 1.5 is out of range, to show an error: it is returned, not thrown
+    const body = { messages, temperature };
+    const abortSignal = AbortSignal.timeout(60_000); // milliseconds, for all attempts together
+    const response = await client.path("/chat/completions").post({ body, abortSignal });
+    if (isUnexpected(response)) {
+      console.log("Status", response.status, JSON.stringify(response.body));
+      break;
+    }
     console.log(response.body.choices[0].message.content);
   }
+} catch (error) {
+  console.log("No answer at all:", error.message);
 }

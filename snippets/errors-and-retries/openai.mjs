@@ -1,11 +1,13 @@
-// Last run with openai 6.49.0 on 23 November 2026.
+// Last run with openai 6.49.0 on 24 November 2026.
 // Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import OpenAI from "openai";
 
+const { AZURE_INFERENCE_ENDPOINT: endpoint, AZURE_INFERENCE_CREDENTIAL: key } = process.env;
+if (!endpoint || !key) throw new Error("AZURE_INFERENCE_ENDPOINT or AZURE_INFERENCE_CREDENTIAL is not set");
 const client = new OpenAI({
-  baseURL: process.env.AZURE_INFERENCE_ENDPOINT + "/v1",
-  apiKey: process.env.AZURE_INFERENCE_CREDENTIAL,
-  maxRetries: 5, // 408, 409, 429 and 5xx
+  baseURL: endpoint + "/v1",
+  apiKey: key,
+  maxRetries: 5, // 408, 409, 429, 5xx, time-outs, no connection
   timeout: 60_000, // milliseconds
 });
 
@@ -17,6 +19,7 @@ try {
     console.log(response.choices[0].message.content);
   }
 } catch (error) {
-  if (!(error instanceof OpenAI.APIError)) throw error;
-  console.log("Status", error.status, JSON.stringify(error.error));
+  if (error instanceof OpenAI.APIConnectionError) console.log("No answer at all:", error.message, `${error.cause?.cause ?? ""}`);
+  else if (error instanceof OpenAI.APIError) console.log("Status", error.message, JSON.stringify(error.error) ?? "");
+  else throw error;
 }

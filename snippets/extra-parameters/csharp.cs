@@ -1,6 +1,6 @@
-// Not executed, only parsed: for Azure.AI.Inference 1.0.0-beta.5, 23 November 2026.
+// Not executed, only parsed: for Azure.AI.Inference 1.0.0-beta.5, 24 November 2026.
 // Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
-using System.Text.Json;
+using System.Text.Json.Nodes;
 using Azure;
 using Azure.AI.Inference;
 
@@ -16,6 +16,9 @@ Response<ChatCompletions> response = client.Complete(new ChatCompletionsOptions
 });
 Console.WriteLine(response.Value.Content);
 
-// The type ChatCompletions has no log-probabilities: they are read from the reply as it came.
-using JsonDocument reply = JsonDocument.Parse(response.GetRawResponse().Content);
-Console.WriteLine(reply.RootElement.GetProperty("choices")[0].GetProperty("logprobs"));
+// The type ChatCompletions has no log-probabilities: they are read from the reply as it came. Some servers leave them out.
+JsonNode? reply = JsonNode.Parse(response.GetRawResponse().Content.ToString());
+foreach (JsonNode? item in reply?["choices"]?[0]?["logprobs"]?["content"]?.AsArray() ?? new JsonArray())
+{
+    Console.WriteLine($"{item!["logprob"]!.GetValue<double>(),8:F4}  {item["token"]}");
+}

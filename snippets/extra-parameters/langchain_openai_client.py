@@ -1,4 +1,4 @@
-# Last run with langchain-openai 1.7.3 on 23 November 2026.
+# Last run with langchain-openai 1.7.3 on 24 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import os
 

@@ -1,4 +1,4 @@
-# Last run with litellm 1.106.2 on 23 November 2026.
+# Last run with litellm 1.106.2 on 24 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL (LITELLM_LOCAL_MODEL_COST_MAP=True: see README).
 import os
 
@@ -15,5 +15,5 @@ response = litellm.completion(
 choice = response.choices[0]
 print(choice.message.content)
 logprobs = getattr(choice, "logprobs", None)  # some servers leave them out
-for item in logprobs.content if logprobs else []:
+for item in (logprobs and logprobs.content) or []:
     print(f"{item.logprob:8.4f}  {item.token!r}")

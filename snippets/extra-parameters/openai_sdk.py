@@ -1,4 +1,4 @@
-# Last run with openai 3.54.0 on 23 November 2026.
+# Last run with openai 3.54.0 on 24 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import os
 
@@ -17,5 +17,5 @@ response = client.chat.completions.create(
 )
 choice = response.choices[0]
 print(choice.message.content)
-for item in choice.logprobs.content if choice.logprobs else []:  # some servers leave them out
+for item in (choice.logprobs and choice.logprobs.content) or []:  # some servers leave them out
     print(f"{item.logprob:8.4f}  {item.token!r}")

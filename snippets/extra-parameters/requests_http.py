@@ -1,23 +1,15 @@
-# Last run with requests 2.34.2 on 23 November 2026.
+# Last run with requests 2.34.2 on 24 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import os
 
 import requests
 
-url = os.environ["AZURE_INFERENCE_ENDPOINT"] + "/chat/completions"
-key = os.environ["AZURE_INFERENCE_CREDENTIAL"]
+url = os.environ["AZURE_INFERENCE_ENDPOINT"] + "/chat/completions?api-version=2024-05-01-preview"
+headers = {"Authorization": "Bearer " + os.environ["AZURE_INFERENCE_CREDENTIAL"], "extra-parameters": "pass-through"}
 
-reply = requests.post(
-    url,
-    params={"api-version": "2024-05-01-preview"},
-    headers={"Authorization": f"Bearer {key}", "extra-parameters": "pass-through"},
-    json={
-        "messages": [{"role": "user", "content": "What is the capital of France?"}],
-        "temperature": 0,
-        "logprobs": True,
-    },
-    timeout=60,
-)
+question = [{"role": "user", "content": "What is the capital of France?"}]
+body = {"messages": question, "temperature": 0, "logprobs": True}
+reply = requests.post(url, headers=headers, json=body, timeout=60)
 reply.raise_for_status()
 choice = reply.json()["choices"][0]
 print(choice["message"]["content"])

@@ -1,4 +1,4 @@
-# Last run with azure-ai-inference 1.0.0b9 on 23 November 2026.
+# Last run with azure-ai-inference 1.0.0b9 on 24 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import json
 import os
@@ -8,8 +8,8 @@ from azure.ai.inference.models import AssistantMessage, UserMessage
 from azure.core.credentials import AzureKeyCredential
 
 endpoint = os.environ["AZURE_INFERENCE_ENDPOINT"]
-credential = AzureKeyCredential(os.environ["AZURE_INFERENCE_CREDENTIAL"])
-client = ChatCompletionsClient(endpoint, credential)
+key = os.environ["AZURE_INFERENCE_CREDENTIAL"]
+client = ChatCompletionsClient(endpoint, AzureKeyCredential(key))
 
 messages = [UserMessage("Give me JSON about Paris.")]
 for _ in range(3):

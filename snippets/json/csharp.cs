@@ -1,4 +1,4 @@
-// Not executed, only parsed: for Azure.AI.Inference 1.0.0-beta.5, 23 November 2026.
+// Not executed, only parsed: for Azure.AI.Inference 1.0.0-beta.5, 24 November 2026.
 // Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 using System.Text.Json;
 using Azure;
@@ -16,13 +16,14 @@ var options = new ChatCompletionsOptions
 for (int attempt = 1; attempt <= 3; attempt++)
 {
     string answer = client.Complete(options).Value.Content;
-    options.Messages.Add(new ChatRequestAssistantMessage(answer));
-    options.Messages.Add(new ChatRequestUserMessage("That was not valid JSON. Reply with the JSON object only."));
     try
     {
-        Console.WriteLine(JsonDocument.Parse(answer).RootElement.GetProperty("city"));
-        break;
+        using JsonDocument document = JsonDocument.Parse(answer);
+        Console.WriteLine(document.RootElement.GetProperty("city"));
+        return;
     }
-    catch (Exception error) when (error is JsonException or KeyNotFoundException or InvalidOperationException)
-    { Console.WriteLine($"Attempt {attempt}: {error.Message}"); }
+    catch (Exception error) when (error is JsonException or KeyNotFoundException or InvalidOperationException) { }
+    options.Messages.Add(new ChatRequestAssistantMessage(answer));
+    options.Messages.Add(new ChatRequestUserMessage("That was not valid JSON. Reply with the JSON object only."));
 }
+Console.WriteLine("No valid JSON in three attempts.");

@@ -1,12 +1,11 @@
-// Last run with @azure-rest/ai-inference 1.0.0-beta.6 on 23 November 2026.
+// Last run with @azure-rest/ai-inference 1.0.0-beta.6 and @azure/core-auth 1.10.1 on 24 November 2026.
 // Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import ModelClient, { isUnexpected } from "@azure-rest/ai-inference";
 import { AzureKeyCredential } from "@azure/core-auth";
 
-const client = ModelClient(
-  process.env.AZURE_INFERENCE_ENDPOINT,
-  new AzureKeyCredential(process.env.AZURE_INFERENCE_CREDENTIAL),
-);
+const { AZURE_INFERENCE_ENDPOINT: endpoint, AZURE_INFERENCE_CREDENTIAL: key } = process.env;
+if (!endpoint || !key) throw new Error("AZURE_INFERENCE_ENDPOINT or AZURE_INFERENCE_CREDENTIAL is not set");
+const client = ModelClient(endpoint, new AzureKeyCredential(key));
 
 const messages = [{ role: "user", content: "Give me JSON about Paris." }];
 for (let attempt = 1; attempt <= 3; attempt++) {
@@ -16,7 +15,9 @@ for (let attempt = 1; attempt <= 3; attempt++) {
   }
   const answer = response.body.choices[0].message.content;
   try {
-    console.log(JSON.parse(answer).city);
+    const { city } = JSON.parse(answer);
+    if (city === undefined) throw new Error("no city");
+    console.log(city);
     break;
   } catch {
     if (attempt === 3) console.log("No valid JSON in three attempts.");

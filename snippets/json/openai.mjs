@@ -1,18 +1,19 @@
-// Last run with openai 6.49.0 on 23 November 2026.
+// Last run with openai 6.49.0 on 24 November 2026.
 // Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import OpenAI from "openai";
 
-const client = new OpenAI({
-  baseURL: process.env.AZURE_INFERENCE_ENDPOINT + "/v1",
-  apiKey: process.env.AZURE_INFERENCE_CREDENTIAL,
-});
+const { AZURE_INFERENCE_ENDPOINT: endpoint, AZURE_INFERENCE_CREDENTIAL: key } = process.env;
+if (!endpoint || !key) throw new Error("AZURE_INFERENCE_ENDPOINT or AZURE_INFERENCE_CREDENTIAL is not set");
+const client = new OpenAI({ baseURL: endpoint + "/v1", apiKey: key });
 
 const messages = [{ role: "user", content: "Give me JSON about Paris." }];
 for (let attempt = 1; attempt <= 3; attempt++) {
   const response = await client.chat.completions.create({ model: "Phi-4", messages, temperature: 0 });
   const answer = response.choices[0].message.content;
   try {
-    console.log(JSON.parse(answer).city);
+    const { city } = JSON.parse(answer);
+    if (city === undefined) throw new Error("no city");
+    console.log(city);
     break;
   } catch {
     if (attempt === 3) console.log("No valid JSON in three attempts.");

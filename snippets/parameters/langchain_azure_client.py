@@ -1,4 +1,4 @@
-# Last run with langchain-azure-ai 1.2.12 on 23 November 2026.
+# Last run with langchain-azure-ai 1.2.12 on 24 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import os
 

@@ -1,4 +1,4 @@
-# Last run with curl 7.88.1 on 23 November 2026.
+# Last run with curl 7.88.1 on 24 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 curl --no-buffer --silent --show-error --fail-with-body \
   "$AZURE_INFERENCE_ENDPOINT/chat/completions?api-version=2024-05-01-preview" \

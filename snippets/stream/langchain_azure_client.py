@@ -1,4 +1,4 @@
-# Last run with langchain-azure-ai 1.2.12 on 23 November 2026.
+# Last run with langchain-azure-ai 1.2.12 on 24 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import os
 
@@ -12,6 +12,7 @@ model = AzureAIOpenAIApiChatModel(
     temperature=0,
     top_p=1,
     max_tokens=2048,
+    stream_usage=True,
 )
 messages = [
     ("system", "You are a helpful assistant."),
@@ -19,4 +20,5 @@ messages = [
 ]
 for chunk in model.stream(messages):
     print(chunk.content, end="", flush=True)
-print()
+    if chunk.usage_metadata:
+        print(f"\n{chunk.usage_metadata['output_tokens']} tokens")

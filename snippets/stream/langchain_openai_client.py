@@ -1,4 +1,4 @@
-# Last run with langchain-openai 1.7.3 on 23 November 2026.
+# Last run with langchain-openai 1.7.3 on 24 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import os
 
@@ -11,6 +11,7 @@ model = ChatOpenAI(
     temperature=0,
     top_p=1,
     max_tokens=2048,
+    stream_usage=True,
 )
 messages = [
     ("system", "You are a helpful assistant."),
@@ -18,4 +19,5 @@ messages = [
 ]
 for chunk in model.stream(messages):
     print(chunk.content, end="", flush=True)
-print()
+    if chunk.usage_metadata:
+        print(f"\n{chunk.usage_metadata['output_tokens']} tokens")

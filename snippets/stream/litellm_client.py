@@ -1,4 +1,4 @@
-# Last run with litellm 1.106.2 on 23 November 2026.
+# Last run with litellm 1.106.2 on 24 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL (LITELLM_LOCAL_MODEL_COST_MAP=True: see README).
 import os
 
