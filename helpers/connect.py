@@ -30,6 +30,7 @@ OTHER_CREDENTIALS = (  # which DefaultAzureCredential would take first, one vari
 BUNDLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")  # of certificates
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 EXAMPLE = "https://my-phi4.eastus2.inference.ml.azure.com"
+KNOWN_ENDS = (".azure.com", ".example")  # of hosts; anything else without https:// may be a key
 ROUTES = re.compile(r"(?:/v1)?/(?:score|info|completions|chat/completions)/?(?:\?.*)?$", re.IGNORECASE)
 QUOTES = "'\"\u2018\u2019\u201c\u201d"
 PORTALS = ("ai.azure.com", "ml.azure.com", "portal.azure.com")
@@ -76,6 +77,8 @@ def _connect() -> None:
         forget(_simulator.variables(), os.environ)
     if settings_are_complete(os.environ) and not (_simulator and os.environ[ENDPOINT] in (_simulator.url, _simulator.http_url)):
         take_back_management(_set, _replaced, os.environ)
+        if has_own_subscription(os.environ, _set):
+            agreed_usd_per_hour(os.environ[MOST_USD_PER_HOUR])
         return
     own = has_own_subscription(os.environ, _set)
     if own:
@@ -267,7 +270,7 @@ def check_endpoint(endpoint: str) -> None:
         rest = ""
     host = rest.split("/")[0].rsplit(":", 1)[0]
     root = ROUTES.sub("", rest).partition("?")[0].rstrip("/")
-    shown = endpoint.partition("?")[0]  # a query may hold a key
+    shown = endpoint.partition("?")[0]  # a query may hold a key, and so may what stands behind white space
     if "@" in rest or host.startswith("eyJ"):  # a password, an access token
         raise ConnectionSettingsError(
             f"{ENDPOINT} holds more than the endpoint's URL. Set it to the URL alone, such as {EXAMPLE}."
@@ -278,14 +281,19 @@ def check_endpoint(endpoint: str) -> None:
             f"Set it to the endpoint's URL, such as {EXAMPLE}."
         )
     if any(letter.isspace() for letter in endpoint):
-        raise ConnectionSettingsError(f"{ENDPOINT} is {shown!r}: a URL has no white space. Set it to 'https://{root.strip()}'.")
+        raise ConnectionSettingsError(
+            f"{ENDPOINT} holds white space ({len(endpoint)} characters in all). A URL has none: set it to the endpoint's URL, "
+            f"such as {EXAMPLE}."
+        )
     if host.casefold() in PORTALS:
         raise ConnectionSettingsError(
             f"{ENDPOINT} is the address of a page in the portal. Set it to the endpoint's own URL, which that page shows, "
             f"such as {EXAMPLE}."
         )
     if scheme not in ("http", "https") or not urlsplit(endpoint).hostname:
-        raise ConnectionSettingsError(f"{ENDPOINT} is {shown!r}, which does not begin with https://. Set it to 'https://{root}'.")
+        looks_like_a_host = root.casefold().endswith(KNOWN_ENDS) or host in LOOPBACK or scheme
+        right = f"'https://{root}'" if looks_like_a_host else f"the endpoint's URL, such as {EXAMPLE}"  # or it may be the key
+        raise ConnectionSettingsError(f"{ENDPOINT} does not begin with https://. Set it to {right}.")
     if scheme == "http" and host.casefold().endswith(".azure.com"):
         raise ConnectionSettingsError(
             f"{ENDPOINT} is {shown!r}: over http anyone could read your key. Set it to 'https://{root}'."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from helpers.connect import MOST_USD_PER_HOUR, agreed_usd_per_hour
 from helpers.cost import Price, cost_usd
-from helpers.prices import PricesError, retail_price
+from helpers.prices import NotListedError, PricesError, retail_price
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -63,13 +63,13 @@ def accept_price(instance_type: str, instance_count: int = 1, region: str = "eas
 
     You agree by setting AZURE_MAX_USD_PER_HOUR to the most that one deployment may cost per hour. Raises
     PriceNotAcceptedError if it is not set, or too low; ValueError if no price is known and there is no guide, or if the
-    variable holds no number. Call it before anything that starts a machine.
+    variable holds no number; PricesError if the list cannot be trusted. Call it before anything that starts a machine.
     """
     try:
         price, note = retail_price(instance_type, region), ""
-    except PricesError as error:
+    except NotListedError as error:
         if guide is None:
-            raise ValueError(f"no price is known of {instance_type} in {region}: {error} No instance was started.") from None
+            raise ValueError(f"no price is known of {instance_type} in {region}: {error}\nNo instance was started.") from None
         price, note = guide, f"No price is known of {instance_type} in {region}. Taken is that of another:\n"
     per_hour = cost_usd(price, instance_count, hours=1)
     offer = f"{note}{instance_count} x {price.sku} in {price.region} costs {per_hour:,.2f} US dollars an hour"

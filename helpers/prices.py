@@ -26,6 +26,10 @@ class PricesError(RuntimeError):
     """The list of prices could not be read. The message says what came, what was expected, and what to do."""
 
 
+class NotListedError(PricesError):
+    """Neither the list nor the table has a price of that machine in that region."""
+
+
 def retail_price(sku: str, region: str, currency: str = "USD", url: str | None = None, timeout: float = 10.0) -> Price:
     """The price per hour of a Linux machine, pay as you go, as Azure lists it now.
 
@@ -145,12 +149,12 @@ def _only_price(rows: list[dict], sku: str, region: str, currency: str, simulate
     same = [row for row in rows if (row["armSkuName"].casefold(), row["armRegionName"]) == (sku.casefold(), region)]
     fitting = [row for row in linux_pay_as_you_go(same) if row["unitOfMeasure"] == "1 Hour" and row["retailPrice"] > 0]
     if not fitting and simulated:
-        raise PricesError(
+        raise NotListedError(
             f"the simulated price list, which has few sizes and regions, has no price of {sku} in {region}. "
             f'To ask Azure itself, pass url="{URL}".'
         )
     if not fitting:
-        raise PricesError(
+        raise NotListedError(
             f"found no pay-as-you-go price of a Linux {sku} in {region} ({len(rows)} rows in all). Check both names, also upper "
             "and lower case; not every region has every size."
         )
@@ -168,7 +172,7 @@ def _from_table(sku: str, region: str, currency: str, reason: str) -> Price:
     try:
         known = list_price(sku, region)
     except ValueError:
-        raise PricesError(
+        raise NotListedError(
             f"{reason}, and the table of this kit has no price of {sku} in {region} either. Ask again with a network."
         ) from None
     if known.currency != currency:

@@ -44,6 +44,13 @@ def shown(tmp_path_factory):
     return notebook
 
 
+def test_what_a_cell_prints_is_saved_in_one_order_whatever_comes_first(tmp_path):
+    source = "import sys, time\nprint('red', file=sys.stderr, flush=True)\ntime.sleep(0.3)\nprint('black')"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    run_notebook(notebook, tmp_path)
+    assert [output.name for output in notebook.cells[0].outputs] == ["stdout", "stderr"]
+
+
 def test_the_summary_is_printed_and_is_the_pictures_alt_text(shown):
     printed, picture = shown.cells[0].outputs
     assert printed.text == "It climbs from 0 to 2.\n"

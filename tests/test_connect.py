@@ -167,6 +167,9 @@ def test_a_separate_simulator_is_named_as_what_it_is(tmp_path, simulator):
         ({**ENDPOINT, "AZURE_INFERENCE_CREDENTIAL": "\u201csecret-word\u201d"}, "quotation marks"),
         ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "https://me:secret@a.example"}, "more than the endpoint's URL"),
         ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "https://a.example/score?key=secret"}, "Set it to 'https://a.example'"),
+        ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "https://a.example secret"}, "white space"),
+        ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "https://a.example\nsecret"}, "white space"),
+        ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "secret.word"}, "does not begin with https://"),
         ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "eyJhbGciOi.secret.sig"}, "more than the endpoint's URL"),
         ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "\u201chttps://a.example\u201d"}, "Set it to 'https://a.example'"),
         ({**ENDPOINT, "AZURE_INFERENCE_CREDENTIAL": "secret\nword"}, "white space"),
@@ -417,9 +420,10 @@ def test_a_managed_identity_of_the_machine_makes_way_and_is_put_back(tmp_path):
     assert ast.literal_eval(lines[-1]) == identity | PAYS
 
 
-@pytest.mark.parametrize("amount", ["five", "-1", "nan", "inf", "12,5"])
-def test_a_limit_that_is_no_amount_is_refused_before_anything_is_promised(amount, tmp_path):
-    done = python(CONNECT, tmp_path, **PAYS | {"AZURE_MAX_USD_PER_HOUR": amount})
+@pytest.mark.parametrize("endpoint", [{}, ENDPOINT], ids=["simulated", "own"])
+@pytest.mark.parametrize("amount", ["five", "-1", "nan", "12,5"])
+def test_a_limit_that_is_no_amount_is_refused_before_anything_is_promised(amount, endpoint, tmp_path):
+    done = python(CONNECT, tmp_path, **PAYS | endpoint | {"AZURE_MAX_USD_PER_HOUR": amount})
     assert f"AZURE_MAX_USD_PER_HOUR is '{amount}', expected an amount in US dollars" in done.stderr
     assert "REAL MONEY" not in done.stdout
 

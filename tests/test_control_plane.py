@@ -831,6 +831,9 @@ def test_mirrored_requests_are_copied_to_a_deployment_whose_answers_nobody_sees(
     assert requests_served(wire, path, "blue") == 100
     log = wire.send("POST", f"{path}/deployments/green/getLogs", {"tail": 200})[1]["content"]
     assert log.count("GET /info, mirrored") == 10
+    assert wire.send("DELETE", f"{path}/deployments/green")[0] == 202
+    wire.finish()
+    assert all(wire.call(path)[0] == 200 for _ in range(20))  # and nobody gets copies any more
 
 
 @pytest.mark.parametrize(("instances", "at_once", "room"), [(1, 1, 2), (2, 1, 4), (1, 4, 8)])
@@ -1127,6 +1130,8 @@ def test_another_model_of_the_family_answers_under_its_own_name(wire):
     assert wire.call(path, **to_blue)[1]["model_name"] == "Phi-4-mini-instruct"
     question = {"messages": [{"role": "user", "content": FRANCE[0].content}], "temperature": 0}
     assert wire.call(path, CHAT, question, **to_blue)[1]["model"] == "Phi-4-mini-instruct"
+    log = wire.send("POST", f"{path}/deployments/blue/getLogs", {})[1]["content"]
+    assert "minute 9: downloading Phi-4-mini-instruct" in log and "GiB" not in log  # how much it weighs, nobody has said
 
 
 def test_a_request_without_an_api_version_is_refused(wire):

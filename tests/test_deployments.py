@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import certifi
 import pytest
 from azure.core.exceptions import HttpResponseError, ODataV4Format
 
 from helpers.cost import Price
 from helpers.deployments import PriceNotAcceptedError, accept_price, running, why_refused
+from helpers.prices import PricesError
 
 NC24 = "Standard_NC24ads_A100_v4"
 
@@ -90,6 +92,13 @@ def test_a_guide_is_taken_where_no_price_is_known_and_it_says_whose(agree, capsy
     assert third.startswith("(somebody, 2026-11-09;")
 
 
+def test_no_guide_helps_where_the_list_cannot_be_trusted(simulator, agree, monkeypatch):
+    agree("7")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())  # which does not know the simulator's authority
+    with pytest.raises(PricesError, match="certificate"):
+        accept_price(NC24, guide=Price(NC24, "eastus", 1.0, "USD", "somebody", "2026-11-09"))
+
+
 def test_a_guide_is_refused_like_any_price_and_not_taken_where_one_is_known(agree):
     agree("4")
     guide = Price("Standard_NC40ads_H100_v5", "eastus", 6.98, "USD", "somebody", "2026-11-09")
@@ -157,6 +166,12 @@ def test_what_runs_in_any_workspace_is_found_and_counted(monkeypatch):
             today.setattr("helpers.deployments.retail_price", lambda size, region: listed)
             (row,) = running(DefaultAzureCredential(), subscription.id)
             assert row.usd == pytest.approx(63.5 * 10)  # as accept_price said, not by the kit's own table
+            asked: list[tuple] = []
+            today.setattr("helpers.deployments.retail_price", lambda *what: asked.append(what) or listed)
+            beside = next(iter(subscription.endpoints.values())).deployments
+            beside["green"] = replace(beside["blue"], name="green")
+            assert len(running(DefaultAzureCredential(), subscription.id)) == 2 and asked == [(NC24, "westus3")]  # once for both
+            del beside["green"]
         deployment = next(iter(subscription.endpoints.values())).deployments["blue"]
         deployment.state, deployment.instances = "Failed", 2  # which may be billed, too
         (row,) = running(DefaultAzureCredential(), subscription.id)

@@ -22,6 +22,12 @@ def test_a_snippet_prints_what_it_prints_in_a_process_of_its_own(folder, monkeyp
     assert output_of("here.py") == "https://my-phi4.invalid größer\n"
 
 
+def test_jupyters_wish_for_colours_is_not_handed_on(folder, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("PYTHONUTF8", "0")
+    assert output_of("here.py", code="import os, sys; print(os.environ['FORCE_COLOR'], sys.flags.utf8_mode)") == "0 1\n"
+
+
 def test_code_takes_the_place_of_a_file(folder):
     assert output_of("here.py", code="print(6 * 7)") == "42\n"
 

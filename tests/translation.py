@@ -36,8 +36,12 @@ def table(rows: list[dict]) -> str:
 
 def _lines(rows: list[dict], part: str) -> list[str]:
     """A part of the table, two lines of heading first."""
-    names = [f"| {row['what']} | `{row['old']}` | `{row['new']}` |" for row in rows if row["part"] == part]
+    names = [f"| {row['what']} | `{row['old']}` | {_code(row['new'])} |" for row in rows if row["part"] == part]
     return ["| | azure-ai-inference | openai |", "|:---|:---|:---|", *names]
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else "nothing"
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from azure.core.credentials import AzureKeyCredential
 from azure.core.exceptions import AzureError, HttpResponseError
 
 endpoint = os.environ["AZURE_INFERENCE_ENDPOINT"]
-key = os.environ["AZURE_INFERENCE_CREDENTIAL"]
+key = os.environ["AZURE_INFERENCE_CREDENTIAL"].strip()
 client = ChatCompletionsClient(endpoint, AzureKeyCredential(key), retry_status=5, read_timeout=60)
 
 france = [UserMessage("What is the capital of France?")]

@@ -6,7 +6,7 @@ from openai import APIConnectionError, APIStatusError, OpenAI
 
 client = OpenAI(
     base_url=os.environ["AZURE_INFERENCE_ENDPOINT"] + "/v1",
-    api_key=os.environ["AZURE_INFERENCE_CREDENTIAL"],
+    api_key=os.environ["AZURE_INFERENCE_CREDENTIAL"].strip(),
     max_retries=5,
     timeout=60,
 )

@@ -7,7 +7,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 url = os.environ["AZURE_INFERENCE_ENDPOINT"] + "/chat/completions?api-version=2024-05-01-preview"
-headers = {"Authorization": "Bearer " + os.environ["AZURE_INFERENCE_CREDENTIAL"]}
+headers = {"Authorization": "Bearer " + os.environ["AZURE_INFERENCE_CREDENTIAL"].strip()}
 messages = [{"role": "user", "content": "What is the capital of France?"}]
 
 again = [429, 500, 502, 503, 504]  # after these five times, without a connection once, after a time-out never
