@@ -30,7 +30,6 @@ OTHER_CREDENTIALS = (  # which DefaultAzureCredential would take first, one vari
 BUNDLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")  # of certificates
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 EXAMPLE = "https://my-phi4.eastus2.inference.ml.azure.com"
-KNOWN_ENDS = (".azure.com", ".example")  # of hosts; anything else without https:// may be a key
 ROUTES = re.compile(r"(?:/v1)?/(?:score|info|completions|chat/completions)/?(?:\?.*)?$", re.IGNORECASE)
 QUOTES = "'\"\u2018\u2019\u201c\u201d"
 PORTALS = ("ai.azure.com", "ml.azure.com", "portal.azure.com")
@@ -75,14 +74,12 @@ def _connect() -> None:
     load_env_file()
     if _simulator is not None:
         forget(_simulator.variables(), os.environ)
-    if settings_are_complete(os.environ) and not (_simulator and os.environ[ENDPOINT] in (_simulator.url, _simulator.http_url)):
-        take_back_management(_set, _replaced, os.environ)
-        if has_own_subscription(os.environ, _set):
-            agreed_usd_per_hour(os.environ[MOST_USD_PER_HOUR])
-        return
     own = has_own_subscription(os.environ, _set)
     if own:
         agreed_usd_per_hour(os.environ[MOST_USD_PER_HOUR])
+    if settings_are_complete(os.environ) and not (_simulator and os.environ[ENDPOINT] in (_simulator.url, _simulator.http_url)):
+        take_back_management(_set, _replaced, os.environ)
+        return
     if _simulator is None:
         from helpers.simulator.server import Simulator  # not needed, so not imported, with an endpoint of one's own
 
@@ -270,7 +267,7 @@ def check_endpoint(endpoint: str) -> None:
         rest = ""
     host = rest.split("/")[0].rsplit(":", 1)[0]
     root = ROUTES.sub("", rest).partition("?")[0].rstrip("/")
-    shown = endpoint.partition("?")[0]  # a query may hold a key, and so may what stands behind white space
+    shown = endpoint.partition("?")[0]  # a query may hold a key
     if "@" in rest or host.startswith("eyJ"):  # a password, an access token
         raise ConnectionSettingsError(
             f"{ENDPOINT} holds more than the endpoint's URL. Set it to the URL alone, such as {EXAMPLE}."
@@ -291,8 +288,8 @@ def check_endpoint(endpoint: str) -> None:
             f"such as {EXAMPLE}."
         )
     if scheme not in ("http", "https") or not urlsplit(endpoint).hostname:
-        looks_like_a_host = root.casefold().endswith(KNOWN_ENDS) or host in LOOPBACK or scheme
-        right = f"'https://{root}'" if looks_like_a_host else f"the endpoint's URL, such as {EXAMPLE}"  # or it may be the key
+        is_a_host = bool(scheme) or host in LOOPBACK or host.casefold().endswith(".azure.com")  # anything else may be the key
+        right = f"'https://{root}'" if is_a_host else f"the endpoint's URL, such as {EXAMPLE}"
         raise ConnectionSettingsError(f"{ENDPOINT} does not begin with https://. Set it to {right}.")
     if scheme == "http" and host.casefold().endswith(".azure.com"):
         raise ConnectionSettingsError(

@@ -149,8 +149,8 @@ def test_a_separate_simulator_is_named_as_what_it_is(tmp_path, simulator):
     [
         ({"AZURE_INFERENCE_ENDPOINT": "https://a.example"}, "AZURE_INFERENCE_CREDENTIAL is not"),
         ({"AZURE_INFERENCE_CREDENTIAL": "secret-word"}, "AZURE_INFERENCE_ENDPOINT is not"),
-        ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "my-phi4.example"}, "Set it to 'https://my-phi4.example'"),
-        ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "my-phi4.example/score"}, "Set it to 'https://my-phi4.example'"),
+        ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "phi4.ml.azure.com"}, "Set it to 'https://phi4.ml.azure.com'"),
+        ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "phi4.ml.azure.com/score"}, "Set it to 'https://phi4.ml.azure.com'"),
         ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "https://my-phi4.example/score"}, "Set it to 'https://my-phi4.example'"),
         ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "https://a.example/v1/chat/completions?x=1"}, "to 'https://a.example'"),
         ({**ENDPOINT, "AZURE_INFERENCE_ENDPOINT": "https://a.example/Score"}, "to 'https://a.example'"),

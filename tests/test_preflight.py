@@ -40,8 +40,8 @@ def test_without_connect_the_next_thing_is_to_call_it():
 
 
 def test_settings_that_connect_refuses_stop_the_preflight_with_the_same_words():
-    lines = preflight(AZURE_INFERENCE_ENDPOINT="my-phi4.example/score", AZURE_INFERENCE_CREDENTIAL="some-key")
-    assert "Set it to 'https://my-phi4.example'" in lines[-1]
+    lines = preflight(AZURE_INFERENCE_ENDPOINT="phi4.ml.azure.com/score", AZURE_INFERENCE_CREDENTIAL="some-key")
+    assert "Set it to 'https://phi4.ml.azure.com'" in lines[-1]
     assert not [line for line in lines if "/info" in line or "completion" in line]
 
 
