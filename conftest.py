@@ -17,7 +17,7 @@ from nbval.plugin import IPyNbCell
 SOLUTION = re.compile(r"<summary>Solution</summary>\n\n```python\n(.*?)```", re.DOTALL)
 OPENAI_BOX = re.compile(r"<details><summary>[^\n]*\bopenai\b[^\n]*</summary>(.*?)</details>", re.DOTALL)
 PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
-sys.path.insert(0, str(Path(__file__).parent / "tests"))  # for a run of notebooks alone
+sys.path.insert(0, str(Path(__file__).parent / "tests" / "snippets"))  # for a run of notebooks alone
 FOREIGN = ("AZURE", "ARM_", "IDENTITY_", "MSI_", "OPENAI_", "REGISTRY_DISCOVERY_")
 
 
@@ -88,7 +88,7 @@ def command_for(tool: str) -> None:
 @pytest.fixture(scope="session")
 def simulator() -> Iterator:
     """A running simulated Azure, with a key and tokens of its own."""
-    from helpers.simulator.server import Simulator
+    from simulated_azure.transports.sockets import Simulator
 
     running = Simulator()
     yield running

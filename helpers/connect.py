@@ -56,7 +56,7 @@ def connect() -> None:
 
     Deployments go to a subscription of your own only if AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP, AZURE_ML_WORKSPACE and
     AZURE_MAX_USD_PER_HOUR are all set; then access tokens are real, too. Beside an endpoint of your own nothing is simulated:
-    there the first three are enough, and without the fourth helpers.deployments.accept_price refuses every machine. What
+    there the first three are enough, and without the fourth helpers.spending.accept_price refuses every machine. What
     applies is said in a second line.
 
     Raises ConnectionSettingsError if the variables cannot work: only one of the two, both exchanged, a URL without
@@ -81,7 +81,7 @@ def _connect() -> None:
         take_back_management(_set, _replaced, os.environ)
         return
     if _simulator is None:
-        from helpers.simulator.server import Simulator  # not needed, so not imported, with an endpoint of one's own
+        from simulated_azure.transports.sockets import Simulator  # not needed, so not imported, with an endpoint of one's own
 
         names = {} if own else NAMES
         _simulator = Simulator(**{key: os.environ[name] for name, key in names.items() if os.environ.get(name)})

@@ -52,7 +52,7 @@ class Price:
 
 @cache
 def _table() -> dict:
-    return tomllib.loads((files("helpers.simulator") / "data" / "vm_sizes.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((files("simulated_azure") / "management" / "data" / "vm_sizes.toml").read_text(encoding="utf-8"))
 
 
 def sizes() -> dict[str, Size]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from helpers.simulator import tokens
-from helpers.simulator.tokens import CONTEXT_LENGTH, encode_prompt, encoding
+from simulated_azure.inference import tokens
+from simulated_azure.inference.tokens import CONTEXT_LENGTH, encode_prompt, encoding
 
 __all__ = ["CONTEXT_LENGTH", "count_prompt", "encode_prompt", "encoding", "prompt_text"]
 

@@ -1,0 +1,415 @@
+"""Live prices: the client against the simulated price list over a real socket, against hostile servers, without a network.
+
+The shape of pages and rows is Microsoft's documented one; that links name port 443, and the text of a refused filter, are
+from published recordings of the real service.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import certifi
+import pytest
+import requests
+
+from helpers.cost import list_price
+from helpers.prices import URL, PricesError, retail_price
+from simulated_azure.azure import Request, SimulatedAzure
+from simulated_azure.management.retail_prices import MADE_UP, PAGE, all_rows, select
+
+A100 = "Standard_NC24ads_A100_v4"
+THIS_MACHINE = f"serviceName eq 'Virtual Machines' and armRegionName eq 'eastus' and armSkuName eq '{A100}'"
+
+
+@pytest.fixture
+def list_url(simulator, monkeypatch) -> str:
+    """The address of the simulated list, trusted and set as ``connect()`` does it."""
+    for name in ("AZURE_RETAIL_PRICES_URL", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.setenv(name, simulator.variables()[name])
+    return simulator.variables()["AZURE_RETAIL_PRICES_URL"]
+
+
+def every_row(url: str, text: str, **parameters: str) -> list[dict]:
+    """All rows of a filter, through all pages, read naively."""
+    rows, page = [], requests.get(url, params={"$filter": text, **parameters}, timeout=10).json()
+    while True:
+        rows += page["Items"]
+        if not page["NextPageLink"]:
+            return rows
+        page = requests.get(page["NextPageLink"], timeout=10).json()
+
+
+# The simulated list
+
+
+def test_the_list_needs_no_key_and_says_that_it_is_simulated(list_url):
+    answer = requests.get(list_url, params={"$filter": THIS_MACHINE}, timeout=10)
+    assert answer.status_code == 200
+    page = answer.json()
+    assert page["BillingCurrency"] == "USD" and page["Count"] == len(page["Items"]) == PAGE
+    assert page["Simulated"].startswith("Not Azure")
+
+
+def test_one_machine_has_eight_rows_of_which_one_is_what_a_deployment_pays(list_url):
+    rows = every_row(list_url, THIS_MACHINE)
+    assert len(rows) == 8
+    assert {row["unitOfMeasure"] for row in rows} == {"1 Hour"}
+    assert [row["retailPrice"] for row in rows if row["priceFrom"] == "2026-11-09"] == [3.673]
+    assert {row.get("reservationTerm") for row in rows} == {None, "1 Year", "3 Years"}
+
+
+def test_every_size_and_region_of_the_table_is_in_the_list(list_url):
+    rows = every_row(list_url, "priceType eq 'Consumption' and contains(meterName,'Spot') eq false")
+    copied = [row for row in rows if row["priceFrom"] != MADE_UP]
+    assert {(row["armSkuName"], row["armRegionName"]): row["retailPrice"] for row in copied} == {
+        (row["armSkuName"], row["armRegionName"]): list_price(row["armSkuName"], row["armRegionName"]).per_hour
+        for row in all_rows()
+    }
+
+
+def test_pages_follow_one_another_without_gap_or_overlap_over_http_too(simulator):
+    rows = every_row(f"{simulator.http_url}/api/retail/prices", "serviceName eq 'Virtual Machines'")
+    assert rows == all_rows()
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("priceType eq 'Reservation'", 2),
+        ("priceType ne 'Reservation'", 6),
+        ("reservationTerm eq '1 Year'", 1),
+        ("contains(productName,'Windows') eq false", 5),
+        ("contains(productName,'Windows') eq true", 3),
+        ("contains(productName, 'Windows')", 3),
+        ("contains(meterName,'Spot') ne false and contains(productName,'Windows') eq false", 1),
+        ("skuName eq 'nc24ads a100 v4'", 4),
+        ("contains(productName,'a and b') eq false", 8),
+    ],
+)
+def test_filters_select(list_url, text, count):
+    assert len(every_row(list_url, f"{THIS_MACHINE} and {text}")) == count
+
+
+def test_two_quotes_in_a_filters_text_stand_for_one():
+    rows = [{"meterName": "it's"}, {"meterName": "its"}]
+    assert select(rows, "meterName eq 'it''s'") == select(rows, "contains(meterName,'''')") == rows[:1]
+
+
+def test_from_the_preview_version_on_values_are_case_sensitive(list_url):
+    text = "armSkuName eq 'standard_nc24ads_a100_v4' and armRegionName eq 'eastus'"
+    assert len(every_row(list_url, text)) == 8
+    assert every_row(list_url, text, **{"api-version": "2023-01-01-preview"}) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({"$filter": "armSkuName = 'x'"}, "cannot be read from here on: \"armSkuName = 'x'\""),
+        ({"$filter": "armSkuName eq x"}, "cannot be read"),
+        ({"$filter": "not contains(productName,'Windows')"}, "cannot be read"),
+        ({"$filter": "armSkuName eq 'a' or armSkuName eq 'b'"}, "cannot be read"),
+        ({"$filter": "armSkuName eq 'a' and "}, "cannot be read"),
+        ({"$filter": "armSkuName eq 'a"}, "cannot be read"),
+        ({"$filter": "currencyCode eq 'USD'"}, "no field 'currencyCode'"),
+        ({"$skip": "-5"}, "expected a number of rows"),
+        ({"currencyCode": "'EUR'"}, "none in EUR"),
+        ({"api-version": "2023-01-01"}, "is none of"),
+    ],
+)
+def test_what_the_list_cannot_do_is_a_400_with_the_reason(list_url, parameters, reason):
+    answer = requests.get(list_url, params=parameters, timeout=10)
+    assert answer.status_code == 400
+    assert answer.json()["Error"]["Message"] in ("Invalid OData parameters supplied", "Unsupported API version")
+    assert reason in answer.json()["Simulated"]
+
+
+def test_the_list_is_read_only():
+    assert SimulatedAzure().handle(Request("POST", "/api/retail/prices")).status == 405
+
+
+# The client and the simulated list
+
+
+def test_the_price_is_the_plain_one_though_it_stands_on_the_second_page(list_url):
+    price = retail_price(A100, "eastus")
+    assert (price.per_hour, price.currency) == (3.673, "USD")
+    assert (price.source, price.date) == ("the simulated price list", "2026-11-09")
+
+
+def test_the_client_asks_with_the_documented_filter(list_url, simulator):
+    retail_price(A100, "eastus")
+    sent = [entry for entry in simulator.azure.journal if entry["path"] == "/api/retail/prices"][-2:]
+    assert [parse_qs(entry["query"])["$filter"] for entry in sent] == [[f"{THIS_MACHINE} and priceType eq 'Consumption'"]] * 2
+    assert parse_qs(sent[0]["query"])["currencyCode"] == ["'USD'"]
+    assert "authorization" not in sent[0]["headers"]
+
+
+def test_another_currency_is_refused_by_the_simulation(list_url):
+    with pytest.raises(PricesError, match="status 400.*no exchange rates"):
+        retail_price(A100, "eastus", currency="EUR")
+
+
+@pytest.mark.parametrize(("sku", "region"), [(A100, "norwayeast"), ("Standard_NC6", "eastus")])
+def test_what_the_simulated_list_lacks_is_no_mistake_of_the_name_and_azure_can_be_asked(list_url, sku, region):
+    with pytest.raises(PricesError) as caught:
+        retail_price(sku, region)
+    message = str(caught.value)
+    assert message.startswith("the simulated price list, ") and f"has no price of {sku} in {region}" in message
+    assert f'url="{URL}"' in message and "Check" not in message
+
+
+@pytest.mark.parametrize(
+    ("sku", "region", "currency"),
+    [
+        ("x' or 'a' eq 'a", "eastus", "USD"),
+        (A100, "East US", "USD"),
+        (A100, "eastus", "usd"),
+        (None, "eastus", "USD"),
+        ("", "a", "USD"),
+    ],
+)
+def test_what_is_not_written_like_a_name_is_refused_before_anything_is_sent(sku, region, currency):
+    with pytest.raises(ValueError, match="expected something like"):
+        retail_price(sku, region, currency, url="http://127.0.0.1:9/")
+
+
+# The client and other servers
+
+
+def row(**changes: object) -> dict:
+    return {
+        "currencyCode": "USD",
+        "retailPrice": 3.673,
+        "armRegionName": "eastus",
+        "meterName": "NC24ads A100 v4",
+        "skuName": "NC24ads A100 v4",
+        "productName": "Virtual Machines NCadsv4 Series",
+        "unitOfMeasure": "1 Hour",
+        "type": "Consumption",
+        "armSkuName": A100,
+        **changes,
+    }
+
+
+def page(*rows: dict, link: str | None = None) -> dict:
+    return {"BillingCurrency": "USD", "Items": list(rows), "NextPageLink": link, "Count": len(rows)}
+
+
+@pytest.fixture
+def serve():
+    """Starts a server that gives one answer to everything: (status, JSON content or text, headers); counts the requests."""
+    servers = []
+
+    def start(content: object, status: int = 200, **headers: str):
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                server.asked.append(self.path)
+                found = content(server.url, self.path) if callable(content) else content
+                body = (found if isinstance(found, str) else json.dumps(found)).encode()
+                self.send_response(status)
+                for name, value in {"content-length": str(len(body)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *arguments):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.asked = []
+        server.handle_error = lambda *of_a_client_that_went_away: None
+        server.url = f"http://127.0.0.1:{server.server_address[1]}/api/retail/prices"
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_price_of_the_real_list_has_the_day_of_asking(serve):
+    before = datetime.now(UTC).date()
+    price = retail_price(A100, "eastus", url=serve(page(row())).url)
+    assert (price.per_hour, price.source) == (3.673, "Azure Retail Prices API")
+    assert before.isoformat() <= price.date <= datetime.now(UTC).date().isoformat()
+
+
+def test_a_machine_that_the_real_list_lacks_is_an_error_that_says_what_to_check(serve):
+    with pytest.raises(PricesError, match="no pay-as-you-go price of a Linux Standard_NC6 in eastus .0 rows.*Check both names"):
+        retail_price("Standard_NC6", "eastus", url=serve(page()).url)
+
+
+def test_all_other_meters_are_left_out_even_if_the_server_ignores_the_filter(serve):
+    others = [
+        row(meterName="NC24ads A100 v4 Spot", retailPrice=0.444),
+        row(skuName="NC24ads A100 v4 Low Priority", retailPrice=0.7),
+        row(productName="Virtual Machines NCadsv4 Series Windows", retailPrice=4.8),
+        row(type="Reservation", reservationTerm="1 Year", retailPrice=22523),
+        row(type="DevTestConsumption", retailPrice=3.6),
+        row(armSkuName="Standard_NC48ads_A100_v4", retailPrice=9.554),
+        row(armRegionName="westus", retailPrice=4.775),
+        row(unitOfMeasure="1/Month", retailPrice=2000),
+        row(retailPrice=0),
+    ]
+    assert retail_price(A100, "eastus", url=serve(page(*others, row())).url).per_hour == 3.673
+    with pytest.raises(PricesError, match="9 rows in all"):
+        retail_price(A100, "eastus", url=serve(page(*others)).url)
+
+
+def test_euros_are_passed_on_as_euros_if_the_list_has_them(serve):
+    price = retail_price(A100, "eastus", "EUR", url=serve(page(row(currencyCode="EUR", retailPrice=3.4))).url)
+    assert (price.per_hour, price.currency) == (3.4, "EUR")
+
+
+def test_another_currency_than_asked_for_is_refused(serve):
+    with pytest.raises(PricesError, match="found prices in EUR, expected USD"):
+        retail_price(A100, "eastus", url=serve(page(row(), row(currencyCode="EUR"))).url)
+
+
+def test_two_different_prices_are_shown_and_none_is_chosen(serve):
+    rows = (row(), row(productName="Virtual Machines NCadsv4 Series Cloud Services", retailPrice=3.9))
+    with pytest.raises(PricesError, match="several prices.*3.673 .*3.9 .*Cloud Services"):
+        retail_price(A100, "eastus", url=serve(page(*rows)).url)
+
+
+def test_the_same_price_twice_is_one_price(serve):
+    assert retail_price(A100, "eastus", url=serve(page(row(), row())).url).per_hour == 3.673
+
+
+def test_pages_that_go_in_circles_come_to_an_end(serve):
+    server = serve(lambda url, path: page(row(), link=url))
+    with pytest.raises(PricesError, match="more than 20 pages"):
+        retail_price(A100, "eastus", url=server.url)
+    assert len(server.asked) == 20
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "http://prices.invalid/api",
+        "https://127.0.0.1/api",
+        "ftp://127.0.0.1/",
+        "//prices.invalid/",
+        "/next",
+        "http://a:b/",
+        7,
+        ["x"],
+    ],
+)
+def test_a_link_to_another_server_is_not_followed(serve, link):
+    with pytest.raises(PricesError, match="the next page is said to be at .* not followed"):
+        retail_price(A100, "eastus", url=serve(page(row(), link=link)).url)
+
+
+def test_a_link_to_another_port_is_not_followed(serve):
+    other = serve(page(row()))
+    with pytest.raises(PricesError, match="not followed"):
+        retail_price(A100, "eastus", url=serve(page(row(), link=other.url)).url)
+    assert other.asked == []
+
+
+def test_links_of_the_real_list_which_name_port_443_are_followed(monkeypatch):
+    asked = []
+
+    def get(link: str, **settings: object) -> requests.Response:
+        asked.append(link)
+        answer = requests.Response()
+        answer.status_code, answer.url = 200, link
+        following = "https://prices.azure.com:443/api/retail/prices?$skip=1000" if len(asked) == 1 else None
+        answer._content = json.dumps(page(row(), link=following)).encode()
+        return answer
+
+    monkeypatch.setattr(requests, "get", get)
+    monkeypatch.delenv("AZURE_RETAIL_PRICES_URL", raising=False)
+    assert retail_price(A100, "eastus").per_hour == 3.673
+    assert [urlsplit(link).hostname for link in asked] == ["prices.azure.com"] * 2
+    assert asked[0] == URL
+
+
+@pytest.mark.parametrize("status", [204, 302, 404, 429, 500, 503])
+def test_another_status_is_an_error_with_the_status_and_redirects_are_not_followed(serve, status):
+    other = serve(page(row()))
+    server = serve("" if status == 204 else "the server's words", status, location=other.url)
+    with pytest.raises(PricesError, match=f"status {status}, expected 200"):
+        retail_price(A100, "eastus", url=server.url)
+    assert other.asked == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<html>Sign in</html>",
+        "",
+        [],
+        {"Error": {"Code": "BadRequest"}},
+        {"Items": None},
+        {"Items": {}},
+        {"Items": ["row"]},
+        {"Items": [{}]},
+        {"Items": [row(retailPrice="3.673")]},
+        {"Items": [row(retailPrice=True)]},
+        {"Items": [row(retailPrice=math.nan)]},
+        {"Items": [row(productName=None)]},
+    ],
+    ids=str,
+)
+def test_what_is_no_page_of_prices_is_an_error(serve, content):
+    with pytest.raises(PricesError, match="no page of prices, expected JSON with Items"):
+        retail_price(A100, "eastus", url=serve(content).url)
+
+
+def test_a_server_that_does_not_answer_in_time_is_as_no_network(serve):
+    released = threading.Event()
+
+    def wait(url: str, path: str) -> dict:
+        released.wait(10)
+        return page(row(retailPrice=1))
+
+    try:
+        price = retail_price(A100, "eastus", url=serve(wait).url, timeout=0.1)
+    finally:
+        released.set()
+    assert (price.per_hour, price.date) == (3.673, "2026-11-09")
+    assert price.source == "the table of this kit, since there was no answer from 127.0.0.1 within 0.1 seconds"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/", "https://prices.invalid/api/retail/prices"])
+def test_without_a_network_the_table_answers_and_says_so(url):
+    price = retail_price(A100, "westus", url=url)
+    assert (price.per_hour, price.currency, price.date) == (4.775, "USD", "undated copy, about 2025")
+    assert price.source.startswith("the table of this kit, since there was no connection to ")
+
+
+@pytest.mark.parametrize(
+    ("region", "currency", "said"),
+    [("norwayeast", "USD", f"no price of {A100} in norwayeast either. Ask again with"), ("eastus", "EUR", "in USD only")],
+)
+def test_without_a_network_and_without_an_entry_it_is_an_error(region, currency, said):
+    with pytest.raises(PricesError, match=f"no connection to 127.0.0.1, and the table .*{said}") as caught:
+        retail_price(A100, region, currency, url="http://127.0.0.1:9/")
+    assert "retail_price" not in str(caught.value)  # which has just been called
+
+
+def test_a_refused_certificate_is_no_missing_network(simulator, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())  # which does not know the simulator's authority
+    with pytest.raises(PricesError, match="certificate that is not trusted here.*REQUESTS_CA_BUNDLE"):
+        retail_price(A100, "eastus", url=simulator.variables()["AZURE_RETAIL_PRICES_URL"])
+
+
+def test_an_answer_that_breaks_off_says_so(serve):
+    longer = serve(page(row()), **{"content-length": "5000"})
+    with pytest.raises(PricesError, match="127.0.0.1 broke off. Ask again"):
+        retail_price(A100, "eastus", url=longer.url)
+
+
+def test_an_address_that_is_none_names_the_variable(monkeypatch):
+    monkeypatch.setenv("AZURE_RETAIL_PRICES_URL", "prices.azure.com")
+    with pytest.raises(PricesError, match="prices.azure.com cannot be asked .MissingSchema.: check AZURE_RETAIL_PRICES_URL"):
+        retail_price(A100, "eastus")

@@ -1,0 +1,250 @@
+"""What nbval does not look at: whether the saved notebooks are whole, clean and in their form."""
+
+from __future__ import annotations
+
+import copy
+import re
+import shutil
+import statistics
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import conftest
+from conftest import OPENAI_BOX, PYTHON_BLOCK, SOLUTION
+from helpers.snippets import INSTALL, kind_of
+from tools.refresh import run_notebook, sanitized
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+MAY_OPT_OUT: dict[tuple[str, str], str] = {}  # (notebook, cell id) -> why its output is not compared
+TWICE = ("04-chat-completions", "08-cost")  # run twice in one kernel
+MAY_DIFFER = {  # (notebook, cell id) -> why its second output is another
+    ("08-cost", "running-found"): "the first run has deleted what it found",
+    ("08-cost", "running-look"): "the first run has deleted what it looks at",
+    ("08-cost", "running-delete"): "there is nothing left to delete",
+}
+OTHER_CLIENTS = ROOT / "notebooks" / "11-other-clients.ipynb"
+LONGEST_CELL = 20  # lines of code
+LONGEST_LINE = 100  # characters
+SECRETS = re.compile(
+    r"simulated-(?:key|token)-|\b[0-9a-f]{32}\b|\bsk-\w{16}|\bghp_\w{16}|\beyJ[\w-]{16}|\b[\w+/]{43}=|\b[A-Za-z0-9]{84}\b"
+)
+MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:root|home|work|tmp|Users|mnt)/[\w.-]+|\b[A-Z]:\\\\Users")
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, 4)
+
+
+def code_cells(notebook: nbformat.NotebookNode) -> list:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def problems(name: str, notebook: nbformat.NotebookNode) -> list[str]:
+    """What is wrong with a saved notebook, a line each."""
+    found = []
+    cells = code_cells(notebook)
+    if [cell.execution_count for cell in cells] != [*range(1, len(cells) + 1)]:
+        found.append("not saved as one clean run: nbval would compare nothing")
+    if "widgets" in notebook.metadata:
+        found.append("holds widget state, which GitHub refuses to show")
+    if [*notebook.metadata] != ["kernelspec", "language_info"]:
+        found.append("has metadata of one person's editor")
+    for cell in notebook.cells:
+        tags = set(cell.metadata.get("tags", []))
+        raises = cell.cell_type == "code" and any(output.output_type == "error" for output in cell.outputs)
+        pictures = [output for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
+        checks = {
+            "is empty": not cell.source.strip(),
+            "has an image without alt text": re.search(r'!\[\s*\]\(|<img(?![^>]*\balt="[^"]+")', cell.source),
+            "has a plot without alt text": not all(plot.metadata.get("image/png", {}).get("alt") for plot in pictures),
+            "opts out of the comparison": (tags & {"nbval-ignore-output", "nbval-skip"} or "NBVAL_" in cell.source)
+            and (name, cell.id) not in MAY_OPT_OUT,
+            "says that it raises, but holds no error": "raises-exception" in tags and not raises,
+            "holds an error, but is not meant to": raises and "raises-exception" not in tags,
+            "ends in ';', which nbval does not honour": cell.cell_type == "code" and cell.source.rstrip().endswith(";"),
+            "has output that nbval cannot follow": re.search(r"clear_output|display_id|with \w*out\w*:|interact\(", cell.source),
+            "is too long": cell.cell_type == "code" and len(cell.source.splitlines()) > LONGEST_CELL,
+            "has a line of code that is cut off on a page": cell.cell_type == "code"
+            and max(map(len, cell.source.splitlines()), default=0) > LONGEST_LINE,
+        }
+        found += [f"cell {cell.id} {text}" for text, is_so in checks.items() if is_so]
+    without_pictures = copy.deepcopy(notebook)  # whose data look like keys at times
+    for output in [output for cell in code_cells(without_pictures) for output in cell.outputs if "data" in output]:
+        output.data.pop("image/png", None)
+    text = nbformat.writes(without_pictures)
+    for pattern, what in ((SECRETS, "a key or token"), (MACHINE_PATH, "a path of a machine")):
+        if match := pattern.search(text):
+            found.append(f"holds {what}: {match[0][:12]}...")
+    return found
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request) -> Path:
+    return request.param
+
+
+def test_there_are_notebooks():
+    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{number:02}" for number in range(12)]
+
+
+def test_each_notebook_is_saved_whole_and_clean(path):
+    assert problems(path.name, read(path)) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda n: [cell.update(execution_count=None, outputs=[]) for cell in code_cells(n)], "not saved as one clean run"),
+        (lambda n: code_cells(n)[1].metadata.update(tags=["nbval-ignore-output"]), "opts out"),
+        (lambda n: code_cells(n)[0].metadata.update(tags=["raises-exception"]), "says that it raises"),
+        (lambda n: code_cells(n)[0].update(source="connect();"), "ends in ';'"),
+        (lambda n: code_cells(n)[0].update(source="x = 1\n" * 21), "too long"),
+        (lambda n: n.cells[0].update(source="![](picture.png)"), "alt text"),
+        (
+            lambda n: code_cells(n)[0].outputs.append(nbformat.v4.new_output("display_data", {"image/png": "eA=="})),
+            "a plot without",
+        ),
+        (lambda n: n.cells[0].update(source=f"in {'/home'}/ada/kit"), "path of a machine"),
+        (lambda n: code_cells(n)[0].update(source="key = 'simulated-key-0123456789abcdef01'"), "a key or token"),
+        (lambda n: n.metadata.update(widgets={}), "widget state"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_damaged_notebook_is_noticed(damage, complaint):
+    notebook = copy.deepcopy(read(NOTEBOOKS[0]))
+    damage(notebook)
+    assert any(complaint in problem for problem in problems(NOTEBOOKS[0].name, notebook))
+
+
+def test_lessons_open_and_close_alike(path):
+    cells = read(path).cells
+    assert re.match(r"# \d\d · \w", cells[0].source)
+    for part in ("| Time | Level | You need | Cost on your own endpoint |", "minutes |", "**You will**", "**Warm-up.**"):
+        assert part in cells[0].source
+    assert cells[1].source == "from helpers import connect\n\nconnect()"
+    for part in ("## Recap", "## Questions", "<details><summary>Answers</summary>", "## On your own endpoint", "**Next:**"):
+        assert part in cells[-1].source
+
+
+def test_lessons_ask_for_predictions_and_show_a_failure(path):
+    notebook = read(path)
+    assert any("**Predict" in cell.source for cell in notebook.cells)
+    assert any("raises-exception" in cell.metadata.get("tags", []) for cell in notebook.cells)
+
+
+def test_code_cells_are_short():
+    lines = sorted(len(cell.source.strip().splitlines()) for path in NOTEBOOKS for cell in code_cells(read(path)))
+    assert statistics.median(lines) <= 5
+    assert lines[int(len(lines) * 0.9)] <= 15
+
+
+def test_links_between_lessons_lead_somewhere(path):
+    text = "\n".join(cell.source for cell in read(path).cells)
+    targets = re.findall(r"\]\(([^)#:]+\.ipynb)\)", text)
+    assert targets
+    assert [target for target in targets if not (path.parent / target).is_file()] == []
+
+
+def test_lessons_import_no_simulator(path):
+    assert not re.search(r"helpers\.simulator|from helpers import .*simulator", nbformat.writes(read(path)))
+
+
+def test_the_readme_lists_every_lesson_with_its_minutes():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path in NOTEBOOKS:
+        minutes = re.search(r"\| (\d+) minutes \|", read(path).cells[0].source)[1]
+        assert re.search(rf"\(notebooks/{path.name}\) \| {minutes} \|", readme), path.name
+
+
+def test_lessons_have_solutions_that_assert_something():
+    """conftest.py lets them run in the lesson's kernel, after its cells."""
+    solutions = {path.stem[:2]: SOLUTION.findall("\n".join(cell.source for cell in read(path).cells)) for path in NOTEBOOKS}
+    assert [number for number, found in solutions.items() if found] == ["01", *(f"{number:02}" for number in range(3, 12))]
+    assert all("assert " in solution for found in solutions.values() for solution in found)
+
+
+def test_boxes_about_the_openai_package_compare_it_with_the_lesson():
+    """conftest.py lets them run as well, in the order of the page."""
+    texts = {path.stem[:2]: "\n".join(cell.source for cell in read(path).cells) for path in NOTEBOOKS}
+    boxes = {number: OPENAI_BOX.findall(text) for number, text in texts.items()}
+    assert [number for number in ("00", "02", "03", "04", "05", "06", "07") if not boxes[number]] == []
+    blocks = {number: PYTHON_BLOCK.findall("".join(found)) for number, found in boxes.items() if found}
+    assert [number for number, found in blocks.items() if not found] == []
+    assert [number for number, found in blocks.items() if not all("assert " in block for block in found)] == []
+
+
+def test_folded_blocks_are_collected_as_tests_of_their_lesson(request):
+    """Looks at this very run; nbval names cells "Cell 0", "Cell 1", ..."""
+    path = ROOT / "notebooks" / "04-chat-completions.ipynb"
+    collected = [item.name for item in request.session.items if item.path == path]
+    if not collected:
+        pytest.skip("this run has no notebooks")
+    assert collected[-2:] == ["OpenAI box 0", "Solution 0"]
+    assert len(collected) == len(code_cells(read(path))) + 2
+
+
+@pytest.mark.parametrize("lesson", TWICE)
+def test_run_all_twice_in_one_kernel_gives_the_same_outputs(lesson):
+    """What a careless reader does: Run All, and Run All again without a restart."""
+    notebook = read(ROOT / "notebooks" / f"{lesson}.ipynb")
+    twice = copy.deepcopy(notebook)
+    twice.cells = [*twice.cells, *copy.deepcopy(twice.cells)]
+    run_notebook(twice, ROOT / "notebooks")
+    half = len(notebook.cells)
+    for once, again in zip(twice.cells[:half], twice.cells[half:], strict=True):
+        if once.cell_type == "code":
+            same = sanitized(again.outputs) == sanitized(once.outputs)
+            assert same == ((lesson, once.id) not in MAY_DIFFER), once.id
+
+
+def test_what_lesson_08_deletes_is_said_to_be_gone_in_a_second_run():
+    """Its last section alone, twice in one kernel."""
+    lesson = read(ROOT / "notebooks" / "08-cost.ipynb")
+    start = next(number for number, cell in enumerate(lesson.cells) if cell.id == "running-workspaces")
+    lesson.cells = [lesson.cells[1], *lesson.cells[start:], *copy.deepcopy(lesson.cells[start:])]
+    run_notebook(lesson, ROOT / "notebooks")
+    printed = ["".join(output.get("text", "") for output in cell.outputs) for cell in code_cells(lesson)]
+    assert len(printed) == 1 + 2 * 4
+    assert "friday-demo/blue" in printed[2] and "deleted friday-demo" in printed[4]
+    assert printed[6:] == ["nothing is running\n", "", "nothing is running\n"]
+
+
+def test_cells_that_need_a_tool_say_so():
+    seen = set()
+    for cell in code_cells(read(OTHER_CLIENTS)):
+        files = re.findall(r'\b(?:tour|run)\("([^"]+)"', cell.source)
+        needed = {f"needs-{kind_of(file)}" for file in files} - {"needs-python"}
+        assert needed <= set(cell.metadata.get("tags", [])), cell.id
+        seen |= needed
+    assert seen == {f"needs-{kind}" for kind in INSTALL}
+
+
+def test_run_all_goes_through_without_nodejs_curl_and_the_environments(tmp_path, monkeypatch):
+    """What a learner has who installed the kit and nothing else: the cells say what is absent, and the next ones run."""
+    lesson = read(OTHER_CLIENTS)
+    bare = tmp_path / "snippets"
+    shutil.copytree(ROOT / "snippets", bare, ignore=shutil.ignore_patterns("node_modules", ".venv"))
+    first = f"import helpers.snippets as s; from pathlib import Path; s.SNIPPETS = Path({str(bare)!r})"
+    lesson.cells.insert(0, nbformat.v4.new_code_cell(first))
+    monkeypatch.setenv("PATH", "")
+    run_notebook(lesson, ROOT / "notebooks")
+    printed = {cell.id: "".join(output.get("text", "") for output in cell.outputs) for cell in code_cells(lesson)}
+    without = [cell for cell in code_cells(lesson) if re.search(r'(?m)^(tour|run)\(".*(mjs|sh|langchain|litellm)', cell.source)]
+    assert len(without) == 9
+    assert [cell.id for cell in without if not printed[cell.id].startswith("Not here: ")] == []
+    assert printed["openai-tour"].count("same answer") == 4
+
+
+@pytest.mark.parametrize(("nothing_may_skip", "outcome"), [("", pytest.skip.Exception), ("1", pytest.fail.Exception)])
+def test_cells_are_skipped_where_their_tool_is_absent_unless_nothing_may_be(monkeypatch, nothing_may_skip, outcome):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("NOTHING_MAY_SKIP", nothing_may_skip)
+    conftest.install.cache_clear()
+    try:
+        with pytest.raises(outcome, match="Node"):
+            conftest.command_for("node")
+    finally:
+        conftest.install.cache_clear()

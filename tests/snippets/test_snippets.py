@@ -1,0 +1,853 @@
+"""Every snippet, run in a process of its own by its real client: what it prints, and what the endpoint received.
+
+How that is done stands in ``snippet_runs.py``. C# is read, not run (``csharp.py``). All runs of a session go at the same time,
+a few processes at once, since many of them wait: before they try again, for an answer that never comes.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import csharp
+import nbformat
+import pytest
+from snippet_runs import (
+    COMMANDS,
+    KEPT,
+    Endpoint,
+    Run,
+    as_usual,
+    ending_tokens,
+    giving_no_token,
+    impatient,
+    informing,
+    kind,
+    needs,
+    refusing,
+    run,
+    saying,
+    silent,
+    unavailable,
+    unavailable_at_first,
+    waiting_for_print,
+    waiting_for_two,
+)
+
+from helpers.cost import list_price
+from simulated_azure.faults import UNAUTHORIZED
+from simulated_azure.transports.sockets import Simulator
+from tools.snippets_table import PAGE, SNIPPETS, load, page, reasons, snippet_files
+
+ROOT = SNIPPETS.parent
+DATA = load()
+MANAGING = "azure_ai_ml.py"  # deploys and deletes: run together, in its own test
+EXECUTED = [path for path in snippet_files((".py", ".mjs", ".sh")) if path.name != MANAGING]
+ERRORS = "errors-and-retries"
+LONGEST, SHORTEST = 25, 3  # lines of code
+AT_A_TIME, WAITING = 3, 6  # processes: that work, and besides those that mostly wait
+SIZE, MODEL = "Standard_NC24ads_A100_v4", "azureml://registries/azureml/models/Phi-4/versions/8"
+
+API = "api-version=2024-05-01-preview"
+FRANCE = [{"role": "user", "content": "What is the capital of France?"}]
+JAPAN = [{"role": "user", "content": "What is the capital of Japan?"}]
+LANGUAGES = [
+    {"role": "system", "content": "You are a helpful assistant."},
+    {"role": "user", "content": "How many languages are in the world?"},
+]
+AND_IN_FRANCE = {"role": "user", "content": "And in France?"}
+CORRECTION = {"role": "user", "content": "That was not valid JSON. Reply with the JSON object only."}
+COLOUR = [{"role": "user", "content": "Name a colour."}]
+PARIS = [{"role": "user", "content": "Give me JSON about Paris."}]
+ALL = {"presence_penalty": 0.1, "frequency_penalty": 0.8, "max_tokens": 2048, "stop": ["<|endoftext|>"], "temperature": 0}
+ALL |= {"top_p": 1, "response_format": {"type": "text"}}
+STREAM = {"temperature": 0, "top_p": 1, "max_tokens": 2048, "stream": True}
+INFO = {"model_name": "Phi-4 by name", "model_type": "chat by type", "model_provider_name": "Microsoft by provider"}
+INFO_LABELS = ("Model name", "Model type", "Model provider name")
+
+
+@dataclass(frozen=True)
+class Route:
+    """How a client's requests look: where they go, the headers with the key, what its bodies carry besides."""
+
+    prefix: str
+    query: str
+    headers: frozenset[str]
+    more: dict
+
+
+AZURE = Route("", API, frozenset({"authorization", "api-key"}), {})
+PLAIN = Route("", API, frozenset({"authorization"}), {})
+OPENAI = Route("/v1", "", frozenset({"authorization"}), {"model": "Phi-4"})
+LANGCHAIN = replace(OPENAI, more={"model": "Phi-4", "stream": False})
+LITELLM = replace(OPENAI, prefix="")
+ROUTES = {
+    "azure_ai_inference.py": AZURE,
+    "javascript.mjs": AZURE,
+    "curl.sh": PLAIN,
+    "requests_http.py": PLAIN,
+    "httpx_client.py": PLAIN,
+    "openai_sdk.py": OPENAI,
+    "openai.mjs": OPENAI,
+    "langchain_azure_client.py": LANGCHAIN,
+    "langchain_openai_client.py": LANGCHAIN,
+    "litellm_client.py": LITELLM,
+}
+
+
+# The runs
+
+
+@dataclass(frozen=True)
+class Job:
+    """Snippets to be run, and how they fare."""
+
+    paths: tuple[Path, ...]
+    fate: str = "usual"
+
+    @property
+    def path(self) -> Path:
+        return self.paths[0]
+
+    def __str__(self) -> str:
+        name = f"{self.path.parent.name}/{self.path.name}" if len(self.paths) == 1 else kind(self.path)
+        return name if self.fate == "usual" else f"{name} {self.fate}"
+
+
+def manner_for(job: Job):
+    """How the endpoint answers."""
+    fates = {
+        "refused": refusing,
+        "unavailable": unavailable,
+        "silence": silent,
+        "no token": giving_no_token,
+        "no city": saying('{"name": "Paris"}'),
+    }
+    tasks = {
+        "stream": waiting_for_print,
+        "async": waiting_for_two,
+        "model-info": informing(**INFO),
+        "client-with-entra-id": ending_tokens if job.path.suffix != ".sh" and job.path.stem != "requests_http" else as_usual,
+        ERRORS: unavailable_at_first,
+    }
+    return fates.get(job.fate) or (tasks.get(job.path.parent.name, as_usual) if job.fate == "usual" else as_usual)
+
+
+def execute(job: Job, command: list[str], endpoint: Endpoint, home: Path) -> Run:
+    """Runs a job."""
+    change = {
+        "no server": {"AZURE_INFERENCE_ENDPOINT": endpoint.nowhere},
+        "untrusted": dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")),
+        "no key": {"AZURE_INFERENCE_CREDENTIAL": None, "OPENAI_API_KEY": "a-private-key"},
+    }
+    hurry = len(job.paths) == 1 and job.fate in ("no server", "silence", "untrusted")
+    seconds = 3 if job.fate == "silence" else 60
+    code = impatient(job.path.read_text(encoding="utf-8"), seconds) if hurry else ""
+    return run([*job.paths], command, endpoint, manner_for(job), home, change.get(job.fate, {}), code)
+
+
+def jobs(fate: str, task: str) -> list[Job]:
+    return [Job((path,), fate) for path in EXECUTED if path.parent.name == task]
+
+
+def together(fate: str, paths: list[Path], *without: str) -> list[Job]:
+    """One job for each kind of snippet."""
+    return [Job(tuple(path for path in paths if kind(path) == name), fate) for name in COMMANDS if name not in without]
+
+
+def each(made: list[Job]):
+    return pytest.mark.parametrize("job", made, ids=str)
+
+
+USUAL = [Job((path,)) for path in EXECUTED]
+NOT_ERRORS = [path for path in EXECUTED if path.parent.name != ERRORS]
+
+
+def asked_for(session: pytest.Session) -> list[Job]:
+    """The jobs of the tests that this session runs, the slow ones first."""
+    mine = {item.callspec.params["job"] for item in session.items if "done" in getattr(item, "fixturenames", ())}
+    return sorted(mine, key=lambda job: ([*COMMANDS].index(kind(job.path)), str(job)))
+
+
+@pytest.fixture(scope="session")
+def commands(request) -> dict[str, list[str] | BaseException]:
+    """What runs each kind of snippet that was asked for, or the reason why nothing does."""
+    found: dict[str, list[str] | BaseException] = {}
+    for name in {kind(job.path) for job in asked_for(request.session)}:
+        try:
+            found[name] = COMMANDS[name]()
+        except (pytest.skip.Exception, pytest.fail.Exception) as reason:
+            found[name] = reason
+    return found
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[Endpoint]:
+    made = Endpoint()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def runs(request, endpoint, commands, tmp_path_factory) -> dict[Job, Future[Run]]:
+    """All that this session needs, run."""
+    wanted = [job for job in asked_for(request.session) if isinstance(commands[kind(job.path)], list)]
+    home = tmp_path_factory.mktemp("home")
+    with ThreadPoolExecutor(AT_A_TIME) as working, ThreadPoolExecutor(WAITING) as waiting:
+        pools = {job: waiting if job.path.parent.name == ERRORS else working for job in wanted}
+        return {job: pools[job].submit(execute, job, commands[kind(job.path)], endpoint, home) for job in wanted}
+
+
+@pytest.fixture
+def done(job, commands, runs) -> Run:
+    """The run of one job. Skips where its tools are absent."""
+    if not isinstance(commands[kind(job.path)], list):
+        raise commands[kind(job.path)]
+    return runs[job].result()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model answers at temperature 0."""
+
+    text: str
+    tokens: int
+    logprobs: list[dict]
+
+
+@pytest.fixture(scope="session")
+def answers(simulator, certificates) -> dict[str, Answer]:
+    """Messages -> answer, asked by another client than the snippets'."""
+    import requests
+
+    found = {}
+    for messages in (FRANCE, JAPAN, LANGUAGES, LANGUAGES[1:]):
+        reply = requests.post(
+            f"{simulator.url}/chat/completions",
+            json={"messages": messages, "temperature": 0, "logprobs": True},
+            headers={"api-key": simulator.azure.key, "extra-parameters": "pass-through"},
+            verify=certificates,
+        ).json()
+        choice, usage = reply["choices"][0], reply["usage"]
+        found[str(messages)] = Answer(choice["message"]["content"], usage["completion_tokens"], choice["logprobs"]["content"])
+    return found
+
+
+# What they print, and what they send
+
+
+def expected_bodies(path: Path) -> list[dict]:
+    """What must arrive of a snippet, but for what its client adds to every body, and for answers that are sent back."""
+    refused = 5 if ROUTES[path.name].prefix == "/v1" else 1.5  # a temperature
+    second = COLOUR if path.name == "azure_ai_inference.py" else FRANCE
+    return {
+        "client-with-key": [{"messages": FRANCE, "temperature": 0}],
+        "client-with-entra-id": [{"messages": FRANCE, "temperature": 0}],
+        "model-info": [],
+        "completion": [{"messages": LANGUAGES, "temperature": 0}],
+        "conversation": [{"messages": LANGUAGES, "temperature": 0}, {"messages": [*LANGUAGES, AND_IN_FRANCE], "temperature": 0}],
+        "stream": [{"messages": LANGUAGES, **STREAM}],
+        "parameters": [{"messages": LANGUAGES[1:], **ALL}],
+        "extra-parameters": [{"messages": FRANCE, "temperature": 0, "logprobs": True}],
+        "json": [{"messages": PARIS, "temperature": 0}, {"messages": [*PARIS, CORRECTION], "temperature": 0}],
+        ERRORS: [{"messages": FRANCE, "temperature": 0}, {"messages": second, "temperature": refused}],
+        "async": [{"messages": FRANCE, "temperature": 0}, {"messages": JAPAN, "temperature": 0}],
+    }[path.parent.name]
+
+
+def expected_print(path: Path, done: Run, answers: dict[str, Answer]) -> str:
+    """All that a snippet must print. curl's prints what was answered, as it came."""
+    france, languages = answers[str(FRANCE)], answers[str(LANGUAGES)]
+    if path.suffix == ".sh":
+        return done.answers() if path.parent.name == "stream" else f"{done.visit.arrived[-1].answer.decode()}\n"
+    quoted = repr if path.suffix == ".py" else functools.partial(json.dumps, ensure_ascii=False)
+    name = "azure_ai/Phi-4" if path.name == "litellm_client.py" else "Phi-4"
+    counted = f"Prompt tokens: 25\nCompletion tokens: {languages.tokens}"
+    tokens = [] if path.name == "litellm_client.py" else [f"{languages.tokens} tokens"]
+    lines = {
+        "client-with-key": [france.text],
+        "client-with-entra-id": [france.text],
+        "model-info": [f"{label}: {INFO[name]}" for label, name in zip(INFO_LABELS, INFO, strict=True)],
+        "completion": [f"Response: {languages.text}", f"Model: {name}", counted],
+        "conversation": [languages.text, *(answer_in(arrival.answer) for arrival in done.visit.questions()[1:])],
+        "stream": [languages.text, *tokens],
+        "parameters": [answers[str(LANGUAGES[1:])].text, "Finish reason: stop"],
+        "extra-parameters": [france.text, *(f"{row['logprob']:8.4f}  {quoted(row['token'])}" for row in france.logprobs)],
+        "json": ["Paris"],
+        "async": [france.text, answers[str(JAPAN)].text],
+    }[path.parent.name]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def answer_in(reply: bytes) -> str:
+    return json.loads(reply)["choices"][0]["message"]["content"]
+
+
+@each([job for job in USUAL if job.path.parent.name != ERRORS])
+def test_a_snippet_prints_its_result_and_nothing_else(job, done, answers):
+    assert (done.code, done.complained) == (0, "")
+    assert done.printed == expected_print(job.path, done, answers)
+
+
+@each(USUAL)
+def test_a_snippet_sends_what_its_task_says(job, done):
+    path, more = job.path, dict(ROUTES[job.path.name].more)
+    asks_for_usage = path.parent.name == "stream" and ROUTES[path.name].prefix == "/v1"
+    if asks_for_usage:
+        more |= {"stream_options": {"include_usage": True}}
+    sent = [arrival.body() for arrival in done.visit.questions() if arrival.status != 503]
+    for body in sent:
+        if "max_completion_tokens" in body and kind(path) == "langchain":
+            body["max_tokens"] = body.pop("max_completion_tokens")
+    expected = [more | body for body in expected_bodies(path)]
+    if path.parent.name == "async":  # in any order
+        sent.sort(key=lambda body: expected.index(body) if body in expected else -1)
+    if path.parent.name in ("conversation", "json"):  # the answer goes back before the second question
+        answer = sent[1]["messages"].pop(-2)
+        assert (answer["role"], answer["content"]) == ("assistant", answer_in(done.visit.questions()[0].answer))
+    assert sent == expected
+
+
+@each(USUAL)
+def test_a_snippet_asks_the_right_route_with_the_right_headers(job, done, endpoint):
+    path, task = job.path, job.path.parent.name
+    route = ROUTES[path.name]
+    if path == SNIPPETS / "extra-parameters" / "litellm_client.py":
+        route = replace(route, prefix="/v1")
+    signing_in = [arrival for arrival in done.visit.arrived if arrival.request.path == "/msi/token"]
+    others = [arrival.request for arrival in done.visit.arrived if arrival not in signing_in]
+    assert {(request.path, request.query) for request in others} == {
+        (route.prefix + ("/info" if task == "model-info" else "/chat/completions"), route.query)
+    }
+    if task == "client-with-entra-id":
+        assert {tuple(parse_qs(arrival.request.query)["resource"]) for arrival in signing_in} == {("https://ml.azure.com",)}
+        keys = [json.loads(arrival.answer)["access_token"] for arrival in signing_in]
+        if path.name == "javascript.mjs":
+            keys *= len(others)  # it signs a request once, however often it is sent
+    else:
+        assert not signing_in
+        keys = [endpoint.simulator.azure.key] * len(others)
+    names = {"authorization"} if task == "client-with-entra-id" else route.headers
+    for request, key in zip(others, keys, strict=True):  # a token for each attempt, since it lasts for a second
+        secret = {name: request.headers.get(name) for name in ("authorization", "api-key")}
+        expected = {"authorization": f"Bearer {key}", "api-key": key}
+        assert secret == {name: value if name in names else None for name, value in expected.items()}
+    passes = task == "extra-parameters" and route.query == API
+    assert {request.headers.get("extra-parameters") for request in others} == {"pass-through" if passes else None}
+
+
+@each(USUAL)
+def test_no_secret_is_printed_or_sent_elsewhere_than_in_its_header(job, done, endpoint):
+    azure = endpoint.simulator.azure
+    tokens = [
+        json.loads(arrival.answer)["access_token"] for arrival in done.visit.arrived if arrival.request.path == "/msi/token"
+    ]
+    secrets = [text.rpartition("-")[2] or text for text in (azure.key, azure.identity_header)]  # without the prefix
+    secrets += [token.removeprefix("simulated-token-") for token in tokens]
+    elsewhere = [done.printed, done.complained]
+    for request in (arrival.request for arrival in done.visit.arrived):
+        elsewhere += [request.path, request.query, request.body.decode()]
+        elsewhere += [
+            value for name, value in request.headers.items() if name not in ("authorization", "api-key", "x-identity-header")
+        ]
+    assert not [text for text in elsewhere for secret in secrets if secret in text]
+
+
+@each(jobs("usual", "stream"))
+def test_a_stream_is_printed_while_it_arrives(job, done):
+    assert not done.visit.waited_in_vain, "nothing was printed before the stream had ended"
+
+
+@each(jobs("usual", "async"))
+def test_two_questions_are_asked_at_the_same_time(job, done):
+    assert not done.visit.waited_in_vain, "the second was asked after the first was answered"
+
+
+@each(jobs("no city", "json"))
+def test_json_without_the_entry_asked_for_is_no_success_and_three_attempts_are_made(job, done):
+    assert (done.code, done.printed) == (0, "No valid JSON in three attempts.\n")
+    assert len(done.visit.questions()) == 3
+
+
+# Where something is wrong
+
+
+@each(together("refused", NOT_ERRORS, "langchain", "litellm"))
+def test_a_refusal_ends_a_snippet_with_an_error(job, done):
+    complaint = {"curl": "^22$", "node": "401"}.get(kind(job.path), "401|Auth")  # of the refusal, not of what is missing then
+    ends = done.ends()
+    assert [path for path in job.paths if not re.search(complaint, ends[path])] == []
+    assert [path for path in job.paths if path.name == "javascript.mjs" and UNAUTHORIZED["message"] not in ends[path]] == []
+
+
+@each(together("untrusted", NOT_ERRORS))
+def test_a_snippet_asks_no_server_whose_certificate_is_not_trusted(job, done):
+    assert [path for path in job.paths if not done.ends()[path]] == []
+    assert {arrival.request.path for arrival in done.visit.arrived} <= {"/msi/token"}  # which is asked by http
+
+
+@each(together("no key", [path for path in EXECUTED if "AZURE_INFERENCE_CREDENTIAL" in needs(path)], "langchain", "litellm"))
+def test_without_a_key_nothing_is_sent_least_of_all_another_key(job, done):
+    complaint = "22" if kind(job.path) == "curl" else "AZURE_INFERENCE_CREDENTIAL"
+    assert [path for path in job.paths if complaint not in done.ends()[path]] == []
+    sent = [text for arrival in done.visit.arrived for text in arrival.request.headers.values()]
+    assert not [text for text in sent if "private" in text]
+    assert not done.visit.arrived or kind(job.path) == "curl"  # which sends an empty one
+
+
+@each(jobs("no token", "client-with-entra-id"))
+def test_who_cannot_sign_in_asks_nothing(job, done):
+    assert done.code != 0
+    assert "No identity." in done.complained
+    assert not done.visit.questions()
+
+
+def status_and_body(line: str) -> tuple[str, dict | None]:
+    """What an error snippet printed: (status, body)."""
+    status, _, rest = line.removeprefix("Status ").partition(" ")
+    body = rest[rest.find("{") :] if "{" in rest else ""
+    return status, json.loads(body) if body else None
+
+
+def error_lines(path: Path, done: Run) -> list[str]:
+    """The lines of an error snippet. curl's prints status and reply on two lines, and complains."""
+    if path.suffix != ".sh":
+        return done.printed.splitlines()
+    lines = iter(done.printed.splitlines())
+    return [f"{line} {next(lines)}" for line in lines]
+
+
+def body_shown(path: Path, body: dict) -> dict | None:
+    """What a client shows of an error body: the openai package for JavaScript its entry "error", if there is one."""
+    return body.get("error") if path.name == "openai.mjs" else body
+
+
+@each(jobs("usual", ERRORS))
+def test_a_snippet_tries_again_and_then_says_why_it_was_refused(job, done, answers):
+    first, second, third = done.visit.questions()
+    assert [first.status, second.status, third.status] == [503, 200, 422]
+    assert done.code == (22 if job.path.suffix == ".sh" else 0)
+    answered, refused = error_lines(job.path, done)
+    if job.path.suffix == ".sh":
+        assert status_and_body(answered) == ("200", json.loads(second.answer))
+    else:
+        assert answered == answers[str(FRANCE)].text
+    assert status_and_body(refused) == ("422", body_shown(job.path, json.loads(third.answer)))
+
+
+@each(jobs("unavailable", ERRORS))
+def test_a_snippet_tries_again_five_times_and_then_says_what_the_server_said(job, done):
+    asked = done.visit.questions()
+    assert [arrival.status for arrival in asked] == [429, 503, 503, 503, 503, 503]
+    (line,) = error_lines(job.path, done)
+    assert status_and_body(line) == ("503", body_shown(job.path, json.loads(asked[-1].answer)))
+
+
+@each(jobs("refused", ERRORS))
+def test_a_wrong_key_is_not_tried_again(job, done):
+    (asked,) = done.visit.questions()
+    (line,) = error_lines(job.path, done)
+    assert status_and_body(line) == ("401", body_shown(job.path, json.loads(asked.answer)))
+
+
+@pytest.mark.parametrize(
+    ("job", "reason"),
+    [
+        *((job, "refused|could(n't| not) connect") for job in jobs("no server", ERRORS)),
+        *((job, "certificate") for job in jobs("untrusted", ERRORS)),
+        *((job, "timed? ?out|aborted") for job in jobs("silence", ERRORS)),
+    ],
+    ids=str,
+)
+def test_where_no_answer_comes_a_snippet_says_so_and_why(job, reason, done):
+    assert done.code == (0 if job.path.suffix != ".sh" else {"no server": 7, "untrusted": 60, "silence": 28}[job.fate])
+    said = done.printed if job.path.suffix != ".sh" else done.complained
+    assert said.startswith("No answer at all: " if job.path.suffix != ".sh" else "curl: ")
+    assert re.search(reason, said, re.IGNORECASE)
+    attempts = 1 if job.path.name in ("azure_ai_inference.py", "requests_http.py", "javascript.mjs") else 2
+    assert len(done.visit.questions()) <= (attempts if job.fate == "silence" else 0)
+
+
+# Deploying and deleting
+
+
+def manage(task: str, simulator: Simulator, home: Path, *options: str, **change: str) -> subprocess.CompletedProcess[str]:
+    """Runs the snippet that deploys, or the one that deletes."""
+    environment = {name: value for name, value in os.environ.items() if name.upper() in KEPT} | simulator.variables() | change
+    environment |= {"HOME": str(home), "USERPROFILE": str(home), "PYTHONUTF8": "1"}
+    command = [sys.executable, *options, str(SNIPPETS / task / MANAGING)]
+    return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=120)
+
+
+def test_what_the_deploy_snippet_makes_answers_until_the_delete_snippet_has_run(tmp_path):
+    import requests
+
+    simulator = Simulator()
+    try:
+        subscription = simulator.azure.control_plane.subscription
+        deployed = manage("deploy", simulator, tmp_path, AZURE_MAX_USD_PER_HOUR=str(list_price(SIZE).per_hour))
+        assert deployed.returncode == 0, deployed.stderr
+        root = re.search(r"^AZURE_INFERENCE_ENDPOINT=(\S+)$", deployed.stdout, re.MULTILINE)[1]
+        endpoint = subscription.endpoint(simulator.azure.workspace, "my-phi4")
+        made = endpoint.deployments["blue"]
+        assert (made.model, made.instance_type, made.instances) == (MODEL, SIZE, 1)
+        assert (made.request_timeout.total_seconds(), made.max_concurrent) == (180, 16)
+
+        def ask() -> int:
+            return requests.post(
+                f"{root}/chat/completions",
+                json={"messages": FRANCE},
+                headers={"api-key": endpoint.keys["primaryKey"]},
+                verify=simulator.variables()["REQUESTS_CA_BUNDLE"],
+            ).status_code
+
+        assert ask() == 200
+        deleted = manage("delete", simulator, tmp_path)
+        assert (deleted.returncode, deleted.stdout.splitlines()[-1]) == (0, "left: []"), deleted.stderr
+        assert ask() == 404
+        assert not re.search(r"simulated-(?:key|token)-", deployed.stdout + deployed.stderr + deleted.stdout)
+        assert endpoint.keys["primaryKey"] not in deployed.stdout + deployed.stderr
+    finally:
+        simulator.stop()
+
+
+def test_the_deploy_snippet_makes_nothing_for_somebody_who_agreed_to_less_than_the_price_even_with_asserts_left_out(tmp_path):
+    simulator = Simulator()
+    try:
+        less = list_price(SIZE).per_hour - 0.001
+        done = manage("deploy", simulator, tmp_path, "-O", AZURE_MAX_USD_PER_HOUR=str(less))
+        assert done.returncode != 0 and "not agreed" in done.stderr
+        assert {entry["path"] for entry in simulator.azure.journal} <= {"/metadata/endpoints"}  # asked when it is imported
+    finally:
+        simulator.stop()
+
+
+# C#: read, not run
+
+PRINTED = {
+    "client-with-key": ["response.Value.Content"],
+    "client-with-entra-id": ["response.Value.Content"],
+    "model-info": [
+        '$"Model name: {info.Value.ModelName}"',
+        '$"Model type: {info.Value.ModelType}"',
+        '$"Model provider name: {info.Value.ModelProviderName}"',
+    ],
+    "completion": [
+        '$"Response: {response.Value.Content}"',
+        '$"Model: {response.Value.Model}"',
+        '$"Prompt tokens: {response.Value.Usage.PromptTokens}"',
+        '$"Completion tokens: {response.Value.Usage.CompletionTokens}"',
+    ],
+    "conversation": ["first.Value.Content", "second.Value.Content"],
+    "stream": ["update.ContentUpdate", r'$"\n{update.Usage.CompletionTokens} tokens"'],
+    "parameters": ["response.Value.Content", '$"Finish reason: {response.Value.FinishReason}"'],
+    "extra-parameters": [
+        "response.Value.Content",
+        """$"{item!["logprob"]!.GetValue<double>(),8:F4}  {item["token"]}\"""",
+    ],
+    "json": ['document.RootElement.GetProperty("city")', '"No valid JSON in three attempts."'],
+    ERRORS: [
+        "client.Complete(options).Value.Content",
+        '$"Status {error.Status} {error.GetRawResponse()?.Content}"',
+        '$"No answer at all: {error.InnerException?.Message}"',
+    ],
+    "async": ["answer"],
+}
+ONCE = {  # what a C# snippet must hold besides, since nobody sees it run
+    "json": ["attempt <= 3; attempt++", "return;", "ChatRequestAssistantMessage(answer)", CORRECTION["content"]],
+    "stream": ["is not null"],
+    ERRORS: [
+        "MaxRetries = 5, NetworkTimeout = TimeSpan.FromSeconds(60)",
+        "retries);",
+        "catch (RequestFailedException",
+        "catch (AggregateException",
+    ],
+}
+SIGNED = {
+    "key": {"api-key": "{AZURE_INFERENCE_CREDENTIAL}", "authorization": "Bearer {AZURE_INFERENCE_CREDENTIAL}"},
+    "token": {"authorization": "Bearer {token for https://ml.azure.com/.default}"},
+}
+CSHARP = snippet_files((".cs",))
+
+
+@pytest.mark.parametrize("path", CSHARP, ids=lambda path: path.parent.name)
+def test_a_csharp_snippet_parses_and_its_types_fit(path):
+    tree = csharp.parse(path.read_text(encoding="utf-8"))
+    assert not tree.has_error
+    assert csharp.problems(tree) == []
+    assert csharp.printed(tree) == PRINTED[path.parent.name]
+    assert [part for part in ONCE.get(path.parent.name, []) if csharp.text(tree).count(part) != 1] == []
+
+
+@pytest.mark.parametrize("path", CSHARP, ids=lambda path: path.parent.name)
+def test_a_csharp_snippet_describes_the_requests_that_the_javascript_one_sends(path):
+    task, described = path.parent.name, csharp.requests_of(csharp.parse(path.read_text(encoding="utf-8")))
+    route = "/info" if task == "model-info" else "/chat/completions"
+    headers = SIGNED["token" if task == "client-with-entra-id" else "key"]
+    headers = headers | ({"extra-parameters": "pass-through"} if task == "extra-parameters" else {})
+    assert {request.url for request in described} == {f"{{AZURE_INFERENCE_ENDPOINT}}{route}?{API}"}
+    assert [request.headers for request in described] == [headers] * len(described)
+    bodies = [request.body for request in described]
+    if task == "async":  # one function, called twice
+        bodies = [json.loads(json.dumps(bodies[0]).replace("{country}", country)) for country in ("France", "Japan")]
+    if task == "conversation":
+        assert bodies[1]["messages"].pop(-2) == {"role": "assistant", "content": "{first.Value.Content}"}
+    expected = expected_bodies(path.with_name("javascript.mjs")) or [None]
+    assert bodies == expected[: 1 if task == "json" else None]  # the loop's second turn is not read
+
+
+@pytest.mark.parametrize(
+    ("task", "right", "wrong", "complaint"),
+    [
+        ("client-with-key", "new ChatCompletionsClient(", "new ChatCompletionClient(", "ChatCompletionClient"),
+        ("client-with-key", "response.Value.Content", "response.Value.Choices", "ChatCompletions.Choices"),
+        ("client-with-key", "response.Value.Content", "response.Content", "Response<ChatCompletions>.Content"),
+        ("client-with-key", "Temperature = 0", "TopP = 1", "ChatCompletionsOptions.TopP"),
+        ("client-with-key", "using Azure;\n", "", "using Azure;"),
+        ("client-with-key", "using Azure;", "using Azure;\nusing Azure.Core;", "using Azure.Core;"),
+        ("client-with-entra-id", "using Azure.Identity;\n", "", "using Azure.Identity;"),
+        ("json", "using System.Text.Json;\n", "", "using System.Text.Json;"),
+        ("json", "using JsonDocument", "JsonDocument", "document is not disposed"),
+        ("json", "string answer", "JsonDocument answer", "answer is no JsonDocument but string"),
+        (
+            "model-info",
+            "Response<ModelInfo>",
+            "Response<ChatCompletions>",
+            "info is no Response<ChatCompletions> but Response<ModelInfo>",
+        ),
+        ("stream", "await client.", "client.", "no await: client.CompleteStreamingAsync"),
+        ("stream", "await foreach", "foreach", "await foreach: update"),
+        ("stream", "using StreamingResponse", "StreamingResponse", "stream is not disposed"),
+        ("async", "await client.", "client.", "no await: client.CompleteAsync"),
+        ("async", "in await", "in", "Task<string[]> cannot be looped over"),
+        ("async", "async Task<string>", "async Task<ChatCompletions>", "the result is no ChatCompletions but string"),
+        ("async", "return response.Value.Content", "return response.Value", "the result is no string but ChatCompletions"),
+        (ERRORS, ")!), retries);", ")!));", "retries is not used"),
+        (
+            "parameters",
+            "Complete(new ChatCompletionsOptions",
+            "Complete(null); var lost = (new ChatCompletionsOptions",
+            "lost is not used",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_types_of_csharp_is_noticed(task, right, wrong, complaint):
+    code = (SNIPPETS / task / "csharp.cs").read_text(encoding="utf-8")
+    assert code.count(right) == 1
+    assert complaint in csharp.problems(csharp.parse(code.replace(right, wrong)))
+
+
+def test_csharp_that_does_not_parse_is_noticed():
+    assert csharp.parse("var client = new ChatCompletionsClient(;").has_error
+
+
+# The lessons
+
+
+def sdk_calls(code: str, names: list[str]) -> list[str]:
+    """The calls of the named functions, in order: each as text, with names replaced by what was last assigned to them.
+
+    A function is told by its last name or, if imported under another, by the name it was imported by. So that both ways
+    of passing the first two arguments of a client read alike, ``endpoint=`` and ``credential=`` are written as positions.
+    The header by which a lesson asks for a fault is left out.
+    """
+    values: dict[str, ast.expr] = {}
+    imported: dict[str, str] = {}
+    found: list[str] = []
+
+    class Resolve(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.expr:
+            return values.get(node.id, node)
+
+        def visit_Call(self, node: ast.Call) -> ast.expr:
+            self.generic_visit(node)
+            first = [keyword for name in ("endpoint", "credential") for keyword in node.keywords if keyword.arg == name]
+            node.args += [keyword.value for keyword in first]
+            node.keywords = [keyword for keyword in node.keywords if keyword not in first]
+            return node
+
+    def resolved(node: ast.expr) -> ast.expr:
+        return Resolve().visit(ast.parse(ast.unparse(node), mode="eval").body)
+
+    def visit(node: ast.AST) -> None:
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+        if isinstance(node, ast.ImportFrom):
+            imported.update({alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names})
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            values[node.targets[0].id] = resolved(node.value)
+        elif isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+            called = imported.get(called, called)
+            if called.split(".")[-1] in names:
+                whole = resolved(node)
+                keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in whole.keywords}
+                if "x-simulated-fault" in keywords.get("headers", ""):
+                    del keywords["headers"]
+                positions = [ast.unparse(argument) for argument in whole.args]
+                arguments = [*positions, *(f"{name}={keywords[name]}" for name in sorted(keywords))]
+                found.append(f"{called}({', '.join(arguments)})")
+
+    visit(ast.parse(code))
+    return found
+
+
+def lesson_calls(tie: dict) -> list[str]:
+    """The calls of the cells that a tie names; "given" cells before them only give names their values."""
+    cells = {cell.id: cell.source for cell in nbformat.read(ROOT / "notebooks" / f"{tie['lesson']}.ipynb", 4).cells}
+    wanted = [*tie.get("given", []), *tie["cells"]]
+    assert set(wanted) <= set(cells), f"{tie['lesson']} has no such cell"
+    code, found = "", []
+    for cell in sorted(wanted, key=[*cells].index):
+        before, code = sdk_calls(code, tie["calls"]), f"{code}\n{cells[cell]}"
+        if cell in tie["cells"]:
+            found += sdk_calls(code, tie["calls"])[len(before) :]
+    return [call for call in found if call not in tie.get("besides", [])]
+
+
+@pytest.mark.parametrize("task", [task["folder"] for task in DATA["task"]])
+def test_the_sdk_snippet_makes_the_same_calls_as_its_lesson(task):
+    ties = [tie for tie in DATA["tie"] if tie["task"] == task]
+    assert ties, "snippets.toml says nothing of the lesson it comes from"
+    code = (SNIPPETS / task / "azure_ai_inference.py").read_text(encoding="utf-8")
+    found = sdk_calls(code, ties[0]["calls"])
+    assert found
+    assert found == [call for tie in ties for call in lesson_calls(tie)]
+
+
+@pytest.mark.parametrize(
+    "drifted",
+    [
+        "messages = [UserMessage('Hello')]\nclient.complete(messages=messages)",
+        "client.complete(messages=[UserMessage('Hi')], temperature=0)",
+        "client.complete(messages=[UserMessage('Hi')], max_tokens=1)",
+        "client.complete([UserMessage('Hi')])",
+        "client.complete(messages=[UserMessage('Hi')])\nclient.complete(messages=[UserMessage('Hi')])",
+        "client.ask(messages=[UserMessage('Hi')])",
+    ],
+)
+def test_calls_that_drift_apart_are_noticed(drifted):
+    assert sdk_calls(drifted, ["complete"]) != ["complete(messages=[UserMessage('Hi')])"]
+    assert sdk_calls("hi = [UserMessage('Hi')]\nclient.complete(messages=hi)", ["complete"]) == [
+        "complete(messages=[UserMessage('Hi')])"
+    ]
+
+
+# The folder
+
+
+def test_every_task_has_a_file_or_a_reason_for_every_client():
+    cells = {(task["folder"], client["file"]) for task in DATA["task"] for client in DATA["client"]}
+    there = {(path.parent.name, path.name) for path in snippet_files() if path.name != MANAGING}
+    assert there | set(reasons(DATA)) == cells
+    assert there & set(reasons(DATA)) == set()
+
+
+def test_no_file_lies_here_that_no_table_names():
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "snippets"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    files = {ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()}
+    rest = {str(path.relative_to(SNIPPETS)).replace("\\", "/") for path in files - set(snippet_files())}
+    locks = {f"environments/{name}/{file}" for name in ("langchain", "litellm") for file in ("pyproject.toml", "uv.lock")}
+    assert rest == {"README.md", "snippets.toml", "package.json", "package-lock.json", *locks}
+
+
+def test_the_page_is_what_the_folder_holds():
+    assert PAGE.read_text(encoding="utf-8") == page(), "run: python -m uv run python -m tools.snippets_table"
+
+
+MODULES = {  # what is imported -> the package, and what else it needs
+    "azure.ai.inference": ["azure-ai-inference"],
+    "azure.ai.inference.aio": ["azure-ai-inference", "aiohttp"],
+    "azure.ai.inference.models": ["azure-ai-inference"],
+    "azure.core.credentials": ["azure-ai-inference"],
+    "azure.core.exceptions": ["azure-ai-inference"],
+    "azure.ai.ml": ["azure-ai-ml"],
+    "azure.ai.ml.entities": ["azure-ai-ml"],
+    "azure.identity": ["azure-identity"],
+    "langchain_azure_ai.chat_models": ["langchain-azure-ai"],
+    "langchain_openai": ["langchain-openai"],
+    "requests.adapters": ["requests"],
+    "urllib3.util": ["requests"],
+}
+READS = {  # how a variable of the environment is read
+    ".py": r'"((?:AZURE|IDENTITY)_[A-Z_]+)"',
+    ".cs": r'GetEnvironmentVariable\("(\w+)"\)',
+    ".mjs": r"[{,] ([A-Z_]+): \w+(?=.*\} = process\.env;)",
+    ".sh": r"\$([A-Z_]+)\b",
+}
+
+
+def packages_of(path: Path) -> set[str]:
+    """The packages that a snippet imports."""
+    code = path.read_text(encoding="utf-8")
+    if path.suffix == ".mjs":
+        return {name for name in re.findall(r'^import .* from "(.*)";$', code, re.MULTILINE) if not name.startswith("node:")}
+    found = re.findall(r"^(?:import|from) ([\w.]+)", code, re.MULTILINE)
+    return {package for name in found if name not in sys.stdlib_module_names for package in MODULES.get(name, [name])}
+
+
+@pytest.mark.parametrize("path", snippet_files(), ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_snippet_opens_with_what_it_was_run_with_and_what_it_needs_and_is_short(path):
+    code = path.read_text(encoding="utf-8")
+    first, second, *rest = code.splitlines()
+    mark = "//" if path.suffix in (".mjs", ".cs") else "#"
+    assert not rest[0].startswith(mark)
+    lines = [line for line in rest if line.strip() and not line.startswith(mark)]
+    assert SHORTEST <= len(lines) <= LONGEST
+    assert second.startswith(f"{mark} Needs AZURE_")
+    assert not re.search(r"environ\.get|getenv", code), "without a variable a client may take one of its own"
+    assert {name for name in needs(path) if "LITELLM" not in name} == set(re.findall(READS[path.suffix], "\n".join(rest)))
+    if path.suffix == ".cs":
+        names = "Azure.AI.Inference 1.0.0-beta.5" + (" and Azure.Identity" if "using Azure.Identity;" in code else "")
+        assert re.fullmatch(rf"// Not executed, only parsed: for {re.escape(names)}, \d+ \w+ \d{{4}}\.", first)
+        return
+    names, date = re.fullmatch(rf"{mark} Last run with (.+) on (\d+ \w+ \d{{4}})\.", first).groups()
+    if path.suffix == ".sh":
+        assert re.fullmatch(r"curl \d+\.\d+\.\d+", names)
+        return
+    assert set(re.split(", | and ", names)) == {f"{name} {locked_version(name, kind(path))}" for name in packages_of(path)}
+
+
+def test_the_page_says_how_to_install_all_that_the_snippets_import():
+    imported = {package for path in snippet_files((".py", ".mjs")) for package in packages_of(path)}
+    told = {name for line in re.findall("^(?:pip|npm) install ([^#\n]+)", page(), re.MULTILINE) for name in line.split()}
+    assert {name.partition("==")[0] for name in told} == imported - {"aiohttp"}
+    assert f"azure-ai-inference=={locked_version('azure-ai-inference', 'python')}" in told
+
+
+@functools.cache
+def locked_version(package: str, kind: str) -> str:
+    """The version that runs in the tests, by the lock."""
+    if kind == "node":
+        lock = json.loads((SNIPPETS / "package-lock.json").read_text(encoding="utf-8"))
+        return lock["packages"][f"node_modules/{package}"]["version"]
+    path = ROOT / "uv.lock" if kind == "python" else SNIPPETS / "environments" / kind / "uv.lock"
+    packages = tomllib.loads(path.read_text(encoding="utf-8"))["package"]
+    return next(entry["version"] for entry in packages if entry["name"] == package)
+
+
+@pytest.mark.parametrize(
+    ("lock", "hosts"),
+    [
+        ("package-lock.json", {"registry.npmjs.org"}),
+        ("environments/langchain/uv.lock", {"pypi.org", "files.pythonhosted.org"}),
+        ("environments/litellm/uv.lock", {"pypi.org", "files.pythonhosted.org"}),
+    ],
+)
+def test_the_locks_name_no_private_registry(lock, hosts):
+    text = (SNIPPETS / lock).read_text(encoding="utf-8")
+    found = re.findall(r'"resolved": "https?://([^/"]+)|(?:url|registry) = "https?://([^/"]+)', text)
+    assert {npm or pypi for npm, pypi in found} == hosts
