@@ -128,7 +128,7 @@ def find_route(routes: Iterable[Route], method: str, path: str) -> tuple[Route |
     matches = ((route, match) for route in routes if (match := route.pattern.fullmatch(path)))
     other: tuple[Route | None, dict[str, str]] = (None, {})
     for route, match in matches:
-        if route.method in (method, "*"):
+        if route.method == method or (route.method == "*" and other[0] is None):
             return route, match.groupdict()
         if other[0] is None:
             other = route, match.groupdict()
