@@ -1,20 +1,37 @@
-"""Error answers: what is raised, and the bodies that the managed-compute container and the control plane put around most."""
+"""Error answers: the exception that a handler raises, and the bodies that Azure puts around errors."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from .http import Response, json_response
 
-class RequestError(Exception):
-    """A request that gets an error answer: a status, a body (JSON, or plain text) and further headers."""
+UNAUTHORIZED = {
+    "statusCode": 401,
+    "message": "Auth token validation failed. Please provide a valid key or a valid AAD token",
+}
+
+
+class HTTPError(Exception):
+    """An error answer: a status, a body (JSON, or plain text) and further headers."""
 
     def __init__(self, status: int, body: dict | str, headers: dict[str, str] | None = None):
         super().__init__(status)
         self.status, self.body, self.headers = status, body, headers or {}
 
+    def response(self) -> Response:
+        """Return this error as a response."""
+        if isinstance(self.body, str):
+            headers = {"content-type": "text/plain", **self.headers}
+            return Response(self.status, self.body.encode(), headers)
+        return json_response(self.status, self.body, self.headers)
+
+
+RequestError = HTTPError
+
 
 def container_error(status: int, code: str, message: str, **more: Any) -> dict:
-    """The container's error body.
+    """Return an error body as the managed-compute container writes it.
 
     >>> container_error(500, "Internal Server Error", "It failed.")
     {'error': {'code': 'Internal Server Error', 'status': 500, 'message': 'It failed.'}}
@@ -23,9 +40,19 @@ def container_error(status: int, code: str, message: str, **more: Any) -> dict:
 
 
 def arm_error(code: str, message: str, details: list[dict] | None = None) -> dict:
-    """The error body of Azure Resource Manager, the control plane.
+    """Return an error body as Azure Resource Manager, the control plane, writes it.
 
     >>> arm_error("BadRequest", "The request is invalid.")
     {'error': {'code': 'BadRequest', 'message': 'The request is invalid.'}}
     """
     return {"error": {"code": code, "message": message, **({"details": details} if details else {})}}
+
+
+def through_gateway(response: Response) -> None:
+    """Turn an error of the container into 424, with its own status in a header.
+
+    Managed online endpoints do so with every status of the container but 200 and 424.
+    """
+    response.headers["ms-azureml-model-error-statuscode"] = str(response.status)
+    response.headers["ms-azureml-model-error-reason"] = "model_error"
+    response.status = 424

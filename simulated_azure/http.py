@@ -90,7 +90,7 @@ def compile_route(template: str, ignore_case: bool = False) -> re.Pattern[str]:
         name, is_path = parameter.groups()
         pattern += re.escape(template[end : parameter.start()]) + (f"(?P<{name}>.*)" if is_path else f"(?P<{name}>[^/]+)")
         end = parameter.end()
-    return re.compile(pattern + re.escape(template[end:]), re.IGNORECASE if ignore_case else 0)
+    return re.compile(pattern + re.escape(template[end:]), re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 
 class Access(Enum):

@@ -146,6 +146,11 @@ class Answer:
             choices.append({"finish_reason": writer.finish_reason, "index": index, "logprobs": logprobs, "message": message})
         return {"choices": choices, **self._frame("chat.completion"), "usage": self.usage()}
 
+    def body_in_steps(self):
+        """Return the whole answer."""
+        yield 0.0
+        return self.body()
+
     def events(self) -> Iterator[bytes]:
         """Server-sent events: a role first, then the pieces, then the finish reason (with usage), then [DONE]."""
         head = b'data: {"choices":[{"delta":{"content":'
@@ -198,6 +203,11 @@ class Assistant:
         self._model_name = model_name
         self._conversation = Conversation(load_questions(), load_manners(), load_synonyms())
         self.model = LanguageModel(self._conversation.topics)
+
+    def answer_in_steps(self, body: bytes, extra_parameters: str | None = None, v1: bool = False):
+        """Return the answer."""
+        yield 0.0
+        return self.answer(body, extra_parameters, v1)
 
     def answer(self, body: bytes, extra_parameters: str | None = None, v1: bool = False) -> Answer:
         """The answer to the body of a request; ``extra_parameters`` is the header of that name, ``v1`` the engine's

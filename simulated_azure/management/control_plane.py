@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic.alias_generators import to_camel
 
 from ..errors import RequestError, arm_error
+from ..http import Access, Request, Response, Route, json_response
 from .subscription import (
     AUTO_DELETION,
     MOST_INSTANCES,
@@ -152,8 +153,8 @@ class ControlPlane:
     and says when it ends.
     """
 
-    def __init__(self, subscription: Subscription, scoring_root: str, new_token: Callable[[str, int], tuple[str, int]]):
-        self.subscription, self.scoring_root, self.new_token = subscription, scoring_root, new_token
+    def __init__(self, subscription: Subscription, scoring_root: str):
+        self.subscription, self.scoring_root = subscription, scoring_root
         every = rf"/subscriptions/(?P<subscription>[^/]+)/providers/{PROVIDER}"
         one = rf"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)/providers/{PROVIDER}"
         workspace = one + r"/workspaces/(?P<workspace>[^/]+)"
@@ -194,6 +195,18 @@ class ControlPlane:
             ("GET", region + r"/mfeOperationResults/(?P<operation>[^/]+)", self._operation_result),
         ]
         self._routes = [(method, re.compile(path, re.IGNORECASE), answer) for method, path, answer in routes]
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        paths = ("/subscriptions/{path:path}", "/registrymanagement/{path:path}", "/mferp/{path:path}")
+        managed = [Route("*", path, self._respond, Access.MANAGEMENT) for path in paths]
+        return [Route("*", "/metadata/{path:path}", self._respond, Access.PUBLIC), *managed]
+
+    def _respond(self, request: Request) -> Response:
+        reply = self.answer(request.method, request.path, request.query, request.body, request.root)
+        if reply.content is None:
+            return Response(reply.status, headers=reply.headers or {})
+        return json_response(reply.status, reply.content, reply.headers)
 
     def answer(self, method: str, path: str, query: str, body: bytes, root: str) -> Reply:
         """Answers a request of somebody who has signed in. root: the scheme and host that it came to.

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, quote, urlencode
 from uuid import NAMESPACE_URL, uuid5
 
 from ..errors import RequestError
+from ..http import Access, Route, json_response
 
 ROUTE = "/api/retail/prices"
 DATA = Path(__file__).with_name("data") / "vm_sizes.toml"
@@ -45,6 +46,11 @@ CLAUSE = re.compile(
         (?: \s+ (?P<more>and) \s+ | \s* $ )""",
     re.VERBOSE,
 )
+
+
+def routes() -> list[Route]:
+    """Return the route of the price list."""
+    return [Route("GET", ROUTE, lambda request: json_response(200, price_list(request.query, request.root)), Access.PUBLIC)]
 
 
 def price_list(query: str, root: str) -> dict:

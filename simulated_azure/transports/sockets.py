@@ -17,8 +17,9 @@ from typing import Any
 import uvicorn
 
 from .. import __version__
-from ..azure import LARGEST_BODY, Request, Response, SimulatedAzure
+from ..azure import MAX_BODY_SIZE, SimulatedAzure
 from ..errors import RequestError
+from ..http import Request, Response, Steps
 from .certificates import NAMES, Certificates, certificate_bundle
 from .scratch import scratch_folder
 
@@ -120,7 +121,7 @@ class Simulator:
         self._started.set()
         await asyncio.sleep(0.01)  # lets the thread that started us go on before the model is loaded
         with suppress(RequestError):  # every completion says it then
-            _ = self.azure.assistant
+            self.azure.inference.load()
             self._on_loaded()
         await asyncio.gather(*running)
 
@@ -133,11 +134,11 @@ class Simulator:
         query = scope["query_string"].decode("latin-1")
         request = Request(scope["method"], scope["path"], query, headers, body, scope["scheme"])
         try:
-            response = self.azure.handle(request)
+            response = await _run_steps(self.azure.handle_in_steps(request))
             try:
                 await _send(response, receive, send)
             finally:
-                response.done()
+                response.on_close()
         except ConnectionAbortedError:
             return  # asked for: uvicorn closes the connection without ending the body
         except Exception:
@@ -186,6 +187,15 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+async def _run_steps(steps: Steps) -> Response:
+    """Return the response that steps end with; others have their turn in between."""
+    while True:
+        try:
+            await asyncio.sleep(next(steps))
+        except StopIteration as end:
+            return end.value
+
+
 async def _read_body(receive: Any) -> bytes | None:
     """The body, or its beginning if it is larger than what is accepted; None if the client went away."""
     parts, size = [], 0
@@ -194,7 +204,7 @@ async def _read_body(receive: Any) -> bytes | None:
         if message["type"] == "http.disconnect":
             return None
         part = message.get("body", b"")
-        if size <= LARGEST_BODY:
+        if size <= MAX_BODY_SIZE:
             parts.append(part)
             size += len(part)
         if not message.get("more_body", False):
@@ -224,6 +234,8 @@ async def _send(response: Response, receive: Any, send: Any) -> None:
                 await asyncio.sleep(0)
             if gone.done():
                 return
+            if not event:
+                continue
             await send({"type": "http.response.body", "body": event, "more_body": True})
         await send({"type": "http.response.body"})
     finally:

@@ -9,7 +9,7 @@ import pytest
 
 from helpers.models import DATA, Fact, phi4_family, phi4_shape
 from helpers.tokens import CONTEXT_LENGTH
-from simulated_azure.azure import INFO
+from simulated_azure.inference.endpoint import INFO
 
 FIELDS = ["parameters", "context", "max_output", "vocabulary", "reads", "tool_calling", "licence", "released"]
 

@@ -19,7 +19,8 @@ import requests
 
 from helpers.cost import list_price
 from helpers.prices import URL, PricesError, retail_price
-from simulated_azure.azure import Request, SimulatedAzure
+from simulated_azure.azure import SimulatedAzure
+from simulated_azure.http import Request
 from simulated_azure.management.retail_prices import MADE_UP, PAGE, all_rows, select
 
 A100 = "Standard_NC24ads_A100_v4"

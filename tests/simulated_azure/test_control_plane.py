@@ -31,7 +31,8 @@ from azure.mgmt.machinelearningservices import MachineLearningServicesMgmtClient
 from azure.mgmt.machinelearningservices import models as arm
 from openai import AuthenticationError, OpenAI
 
-from simulated_azure.azure import Request, SimulatedAzure
+from simulated_azure.azure import SimulatedAzure
+from simulated_azure.http import Request
 from simulated_azure.management import control_plane
 from simulated_azure.transports.sockets import Simulator
 
@@ -449,7 +450,7 @@ class Wire:
         signed = {"authorization": f"Bearer {self.token}", "host": "localhost:1"} | headers
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         self.last = self.azure.handle(Request(method, path, query, signed, content))
-        self.last.done()  # as the server does when it has sent an answer
+        self.last.on_close()  # as the server does when it has sent an answer
         is_json = self.last.headers.get("content-type") == "application/json"
         return self.last.status, json.loads(self.last.body) if is_json else self.last.body
 
@@ -508,8 +509,7 @@ class Wire:
 @pytest.fixture
 def wire(simulator) -> Wire:
     """A fresh simulated Azure without sockets, with the model of the one that runs."""
-    azure = SimulatedAzure()
-    azure.assistant = simulator.azure.assistant
+    azure = SimulatedAzure(assistant=simulator.azure.assistant)
     return Wire(azure)
 
 
@@ -849,7 +849,7 @@ def test_more_requests_than_twice_those_computed_at_a_time_are_turned_away(wire,
     assert (refused.status, refused.body) == (429, b"")
     assert refused.headers["ms-azureml-model-error-reason"] == "too_many_pending_request"
     assert "Retry-After" not in refused.headers
-    under_way.pop().done()
+    under_way.pop().on_close()
     assert wire.azure.handle(request).status == 200
 
 

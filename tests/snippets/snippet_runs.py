@@ -25,8 +25,8 @@ from pathlib import Path
 import pytest
 
 from helpers.snippets import kind_of
-from simulated_azure.azure import Request, Response
 from simulated_azure.faults import HEADER as FAULT_HEADER
+from simulated_azure.http import Request, Response, Steps
 from simulated_azure.transports.sockets import Simulator
 from tools.snippets_table import SNIPPETS
 
@@ -180,7 +180,7 @@ class Endpoint:
     def __init__(self):
         self.simulator = Simulator()
         self._handle = self.simulator.azure.handle
-        self.simulator.azure.handle = self._answer
+        self.simulator.azure.handle_in_steps = self._answer_in_steps
         self._visits: dict[str, Visit] = {}
         self._numbers = itertools.count()
         self._unused = socket.socket()
@@ -202,6 +202,10 @@ class Endpoint:
         self.simulator.stop()
         self._unused.close()
         assert not self.simulator.errors, "\n".join(self.simulator.errors)
+
+    def _answer_in_steps(self, request: Request) -> Steps:
+        yield 0.0
+        return self._answer(request)
 
     def _answer(self, request: Request) -> Response:
         first, slash, rest = request.path.removeprefix("/").partition("/")

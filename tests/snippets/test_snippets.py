@@ -46,7 +46,7 @@ from snippet_runs import (
 )
 
 from helpers.cost import list_price
-from simulated_azure.faults import UNAUTHORIZED
+from simulated_azure.errors import UNAUTHORIZED
 from simulated_azure.transports.sockets import Simulator
 from tools.snippets_table import PAGE, SNIPPETS, load, page, reasons, snippet_files
 

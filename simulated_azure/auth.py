@@ -1,0 +1,127 @@
+"""Who may call what: keys, and the access tokens of a simulated Microsoft Entra ID."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import secrets
+import time
+from collections.abc import Iterable
+
+from .errors import UNAUTHORIZED, HTTPError, arm_error
+from .http import Access, Request, Response, Route, json_response
+
+KEY_PREFIX, TOKEN_PREFIX = "simulated-key-", "simulated-token-"
+TOKEN = re.compile(TOKEN_PREFIX + r"[\w.-]+")
+MIN_KEY_LENGTH = 8  # characters; shorter ones could not be blotted out of what is shown
+ENTRA_TOKEN_LIFETIME = 86_400  # seconds
+ENDPOINT_AUDIENCES = ("https://ml.azure.com", "https://cognitiveservices.azure.com", "https://ai.azure.com")
+MANAGEMENT_AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
+REGISTRY_PATHS = ("/registrymanagement/", "/mferp/")  # of the model registry, which takes tokens for endpoints, too
+REGISTRY_AUDIENCE = "https://ml.azure.com"
+
+
+def new_key() -> str:
+    """Return a made-up key of 32 characters, as many as a real one has."""
+    return KEY_PREFIX + secrets.token_hex(9)
+
+
+class Tokens:
+    """Issues access tokens and reads them. A token carries its audience and its end and is signed, so none is stored."""
+
+    def __init__(self):
+        self._secret = secrets.token_bytes(32)
+
+    def issue(self, audience: str, lifetime: int = ENTRA_TOKEN_LIFETIME) -> tuple[str, int]:
+        """Return (an access token, when it ends in Unix seconds). lifetime: seconds."""
+        expires_on = int(time.time()) + lifetime
+        claims = json.dumps({"aud": audience, "exp": expires_on, "jti": secrets.token_hex(8)}).encode()
+        content = base64.urlsafe_b64encode(claims).decode().rstrip("=")
+        return f"{TOKEN_PREFIX}{content}.{self._signature(content)}", expires_on
+
+    def audience(self, token: str) -> str | None:
+        """Return the audience of a token; None if it is not one of these, or is over."""
+        content, _, signature = token.removeprefix(TOKEN_PREFIX).partition(".")
+        if not token.startswith(TOKEN_PREFIX) or not _is_same(signature, self._signature(content)):
+            return None
+        claims = json.loads(base64.urlsafe_b64decode(content + "=" * (-len(content) % 4)))
+        return claims["aud"] if claims["exp"] > time.time() else None
+
+    def _signature(self, content: str) -> str:
+        return hmac.new(self._secret, content.encode(), hashlib.sha256).hexdigest()
+
+
+class Guard:
+    """Decides who may call a route. Every key and every token is compared here and nowhere else."""
+
+    def __init__(self, key: str, tokens: Tokens):
+        self.key, self.tokens = key, tokens
+        self.identity_header = secrets.token_hex(16)  # what a managed identity must send to get a token
+
+    def check(self, access: Access, request: Request, deployed_keys: Iterable[str] = ()) -> None:
+        """Raise HTTPError (401) unless a request may call a route. deployed_keys: those of the endpoint that it names."""
+        if access is Access.MANAGEMENT:
+            self._check_management(request)
+        elif access is Access.ENDPOINT:
+            if not self._has_key(request, [self.key]) and self._audience(request) not in ENDPOINT_AUDIENCES:
+                raise HTTPError(401, UNAUTHORIZED, {"x-ms-error-reason": "Invalid JWT."})
+        elif access is Access.DEPLOYED and not self._has_key(request, deployed_keys):
+            raise HTTPError(401, UNAUTHORIZED, {"x-ms-error-reason": "Invalid JWT."})
+
+    def routes(self) -> list[Route]:
+        """Return the token route of App Service's managed identity, which DefaultAzureCredential calls."""
+        return [Route("GET", "/msi/token", self.token, Access.PUBLIC)]
+
+    def token(self, request: Request) -> Response:
+        """Return an access token for the audience in the query parameter ``resource``."""
+        if not _is_same(request.headers.get("x-identity-header", ""), self.identity_header):
+            message = "The header X-IDENTITY-HEADER is missing or wrong."
+            raise HTTPError(401, {"statusCode": 401, "message": message})
+        resource = request.query_params.get("resource", "").rstrip("/")
+        if not resource:
+            raise HTTPError(400, {"statusCode": 400, "message": "The query parameter resource is missing."})
+        token, expires_on = self.tokens.issue(resource)
+        content = {"access_token": token, "expires_on": str(expires_on), "resource": resource, "token_type": "Bearer"}
+        return json_response(200, content)
+
+    def _check_management(self, request: Request) -> None:
+        """Raise HTTPError (401) unless a request carries an access token for Azure Resource Manager."""
+        bearer = bearer_token(request)
+        if not bearer:
+            message = "Authentication failed. The 'Authorization' header is missing."
+            raise HTTPError(401, arm_error("AuthenticationFailed", message))
+        audience = self.tokens.audience(bearer)
+        if audience is None:
+            raise HTTPError(401, arm_error("InvalidAuthenticationToken", "The access token is invalid."))
+        also_accepted = [request.root]
+        if request.path.startswith(REGISTRY_PATHS):
+            also_accepted.append(REGISTRY_AUDIENCE)
+        if audience not in (*MANAGEMENT_AUDIENCES, *also_accepted):
+            message = (
+                f"The access token has been obtained for wrong audience or resource '{audience}'. "
+                f"It should exactly match with one of the allowed audiences '{MANAGEMENT_AUDIENCES[0]}'."
+            )
+            raise HTTPError(401, arm_error("InvalidAuthenticationTokenAudience", message))
+
+    def _has_key(self, request: Request, keys: Iterable[str]) -> bool:
+        """Return True if the header api-key, or Authorization with the scheme Bearer, holds one of the keys."""
+        candidates = (request.headers.get("api-key", ""), bearer_token(request))
+        return any(_is_same(candidate, key) for candidate in candidates for key in keys)
+
+    def _audience(self, request: Request) -> str | None:
+        """Return the audience of the access token that a request carries; None if it carries no valid one."""
+        return self.tokens.audience(bearer_token(request))
+
+
+def bearer_token(request: Request) -> str:
+    """Return what the header Authorization holds after the scheme Bearer; "" for another scheme or no such header."""
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    return credentials.strip() if scheme.casefold() == "bearer" else ""
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Compare two secrets in a time that does not depend on how much of them is equal."""
+    return hmac.compare_digest(one.encode(), other.encode())

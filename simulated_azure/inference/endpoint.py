@@ -1,0 +1,155 @@
+"""The routes of an inference endpoint: what a deployed Phi-4 answers, by the Azure AI Model Inference API.
+
+api-version 2024-05-01-preview, as recorded traffic and the published container show it; under /v1 as the engine (vLLM) does.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from ..errors import HTTPError, container_error
+from ..http import Request, Response, Route, Steps, json_response
+
+if TYPE_CHECKING:
+    from .completions import Assistant
+
+MODEL_NAME = "Phi-4"
+INFO = {
+    "model_name": MODEL_NAME,
+    "model_type": "chat-completion",
+    "model_provider_name": "Microsoft",
+    "served_model_name": MODEL_NAME,
+    "served_model_type": "chat-completion",
+}
+# Seconds for a single request to Phi-4 on one A100, by a public benchmark of vLLM.
+SECONDS_TO_FIRST_TOKEN, SECONDS_PER_TOKEN = 0.067, 0.0225
+GPU_SECONDS_HEADER = "x-simulated-seconds"  # how long a GPU would have taken for a whole answer
+WAIT_FOR_MODEL = 0.01  # seconds between looks at whether the model is loaded
+
+
+class InferenceEndpoint:
+    """Answers the routes of an endpoint with the tiny language model.
+
+    token_delay: seconds that the model takes for each token. assistant: a loaded model to share; None to load one when it is
+    first needed, which takes about half a second.
+    """
+
+    def __init__(self, token_delay: float = 0.0, assistant: Assistant | None = None):
+        self.token_delay = token_delay
+        self.is_loading = False  # set by a transport that loads the model in the background
+        self._assistant = assistant
+
+    def routes(self) -> list[Route]:
+        """Return the routes that every endpoint has, the deployed ones as well."""
+        return [
+            Route("GET", "/", self.health),
+            Route("GET", "/info", self.info),
+            Route("POST", "/chat/completions", self.complete),
+            Route("POST", "/v1/chat/completions", self.complete),
+            Route("POST", "/score", self.score),
+            Route("GET", "/v1/models", self.models),
+            Route("POST", "/embeddings", self.refuse_embeddings),
+            Route("POST", "/images/embeddings", self.refuse_embeddings),
+        ]
+
+    def load(self) -> None:
+        """Load the language model. Raises HTTPError (500) where it cannot be loaded; so does every completion then."""
+        try:
+            self.assistant()
+        finally:
+            self.is_loading = False
+
+    def assistant(self) -> Assistant:
+        """Return the language model; load it if need be."""
+        if self._assistant is None:
+            from .completions import Assistant
+
+            try:
+                self._assistant = Assistant(MODEL_NAME)
+            except Exception as error:  # a damaged vocabulary, a slip in answers/*.toml
+                body = container_error(500, "Internal Server Error", f"No model: {error}")
+                raise HTTPError(500, body) from error
+        return self._assistant
+
+    def health(self, request: Request) -> Response:
+        """Return the container's answer to a health probe."""
+        return Response(200, b"healthy", {"content-type": "text/plain"})
+
+    def info(self, request: Request) -> Response:
+        """Return what the endpoint serves."""
+        name = _model_name(request)
+        return json_response(200, INFO | {"model_name": name, "served_model_name": name})
+
+    def models(self, request: Request) -> Response:
+        """Return the list of models, as OpenAI's clients ask for it."""
+        model = {"created": 0, "id": _model_name(request), "object": "model", "owned_by": "simulated"}
+        return json_response(200, {"data": [model], "object": "list"})
+
+    def refuse_embeddings(self, request: Request) -> Response:
+        """Raise the HTTPError (404) of a deployment that serves a chat model only."""
+        raise HTTPError(404, "NOT FOUND")
+
+    def complete(self, request: Request) -> Steps:
+        """Return a chat completion, whole or as a stream of server-sent events."""
+        is_v1 = request.path.startswith("/v1/")
+        answer = yield from self._answer(request, request.body, request.headers.get("extra-parameters"), is_v1)
+        request.fault.change_answer(answer)
+        pace = request.fault.pace(self.token_delay)
+        if answer.wants_stream:
+            headers = {"content-type": "text/event-stream; charset=utf-8"}
+            return Response(200, request.fault.stream(answer.events()), headers, pace=pace)
+        content = yield from answer.body_in_steps()
+        delay = pace * content["usage"]["completion_tokens"]
+        headers = {"content-type": "application/json"} | _gpu_seconds(request, content)
+        body = request.fault.body(content)
+        if isinstance(body, dict):
+            return json_response(200, body, headers, delay)
+        return Response(200, body, headers, delay)
+
+    def score(self, request: Request) -> Steps:
+        """Return a text for messages: the container's older route, which ``MLClient.online_endpoints.invoke`` calls.
+
+        As the container does, it answers 200 with an empty object to whatever it cannot use.
+        """
+        try:
+            body = _chat_request(json.loads(request.body)["input_data"])
+            answer = yield from self._answer(request, body, "pass-through")
+        except (HTTPError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return json_response(200, {})
+        content = yield from answer.body_in_steps()
+        text = content["choices"][0]["message"]["content"]
+        return json_response(200, {"output": text}, _gpu_seconds(request, content))
+
+    def _answer(self, request: Request, body: bytes, extra_parameters: str | None, is_v1: bool = False) -> Steps:
+        """Return the answer to the body of a request, about to be generated."""
+        while self.is_loading:
+            yield WAIT_FOR_MODEL
+        answer = yield from self.assistant().answer_in_steps(body, extra_parameters, is_v1)
+        answer.model_name = _model_name(request)
+        return answer
+
+
+def _chat_request(input_data: dict) -> bytes:
+    """Return the body of a chat request for the ``input_data`` of /score.
+
+    >>> _chat_request({"input_string": [], "parameters": {"max_new_tokens": 9, "do_sample": False}})
+    b'{"max_tokens": 9, "temperature": 0, "messages": [], "stream": false}'
+    """
+    parameters = dict(input_data.get("parameters", {}))
+    if "max_new_tokens" in parameters:
+        parameters["max_tokens"] = parameters.pop("max_new_tokens")
+    if parameters.pop("do_sample", True) is False:  # the word of the library transformers for a choice without chance
+        parameters["temperature"] = 0
+    return json.dumps({**parameters, "messages": input_data["input_string"], "stream": False}).encode()
+
+
+def _model_name(request: Request) -> str:
+    """Return the name of the model that a request goes to."""
+    return request.deployment.model_name if request.deployment else MODEL_NAME
+
+
+def _gpu_seconds(request: Request, content: dict) -> dict[str, str]:
+    """Return the header that says how long a GPU would have taken; only for a deployment, which has a time-out."""
+    seconds = SECONDS_TO_FIRST_TOKEN + SECONDS_PER_TOKEN * content["usage"]["completion_tokens"]
+    return {GPU_SECONDS_HEADER: f"{seconds:.2f}"} if request.deployment else {}
