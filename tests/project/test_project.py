@@ -103,8 +103,3 @@ def test_nothing_private_is_committed():
 
 def test_paths_are_short_enough_for_windows():
     assert [path.name for path in tracked_files() if len(str(path.relative_to(ROOT))) > 100] == []
-
-
-def test_the_simulator_imports_nothing_from_the_rest_of_the_kit():
-    for path in (ROOT / "simulated_azure").rglob("*.py"):
-        assert not re.search(r"^\s*(?:from|import) (?:helpers|tools)\b", path.read_text(encoding="utf-8"), re.M), path
