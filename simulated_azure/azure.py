@@ -169,7 +169,7 @@ class SimulatedAzure:
 
     def _deployed_endpoint(self, params: dict[str, str]) -> Endpoint:
         """Return the endpoint that a path names. Raises HTTPError (404) if there is none."""
-        endpoint = self.control_plane.subscription.serving(params["region"], params["endpoint"])
+        endpoint = self.control_plane.subscription.reachable_endpoint(params["region"], params["endpoint"])
         if endpoint is None:
             message = "No such endpoint: it was deleted, or never made. (On Azure its host name would not be found.)"
             raise HTTPError(404, container_error(404, "Not Found", message))
@@ -184,15 +184,15 @@ class SimulatedAzure:
             raise HTTPError(404, container_error(404, "Not Found", message))
         if not deployment.has_room:
             raise TooManyRequests.error()
-        deployment.under_way += 1
+        deployment.begin_request()
         is_answered = False
         try:
             response = yield from self._answer_from_deployment(request, deployment)
             is_answered = True
         finally:
             if not is_answered:  # the client has gone away, or there is a defect
-                deployment.request_ended()
-        response.on_close = deployment.request_ended
+                deployment.end_request()
+        response.on_close = deployment.end_request
         return response
 
     def _answer_from_deployment(self, request: Request, deployment: Deployment) -> Steps:

@@ -17,11 +17,7 @@ import certifi
 import pytest
 import requests
 
-from helpers.cost import list_price
 from helpers.prices import URL, PricesError, retail_price
-from simulated_azure.azure import SimulatedAzure
-from simulated_azure.http import Request
-from simulated_azure.management.retail_prices import MADE_UP, PAGE, all_rows, select
 
 A100 = "Standard_NC24ads_A100_v4"
 THIS_MACHINE = f"serviceName eq 'Virtual Machines' and armRegionName eq 'eastus' and armSkuName eq '{A100}'"
@@ -33,104 +29,6 @@ def list_url(simulator, monkeypatch) -> str:
     for name in ("AZURE_RETAIL_PRICES_URL", "REQUESTS_CA_BUNDLE"):
         monkeypatch.setenv(name, simulator.variables()[name])
     return simulator.variables()["AZURE_RETAIL_PRICES_URL"]
-
-
-def every_row(url: str, text: str, **parameters: str) -> list[dict]:
-    """All rows of a filter, through all pages, read naively."""
-    rows, page = [], requests.get(url, params={"$filter": text, **parameters}, timeout=10).json()
-    while True:
-        rows += page["Items"]
-        if not page["NextPageLink"]:
-            return rows
-        page = requests.get(page["NextPageLink"], timeout=10).json()
-
-
-# The simulated list
-
-
-def test_the_list_needs_no_key_and_says_that_it_is_simulated(list_url):
-    answer = requests.get(list_url, params={"$filter": THIS_MACHINE}, timeout=10)
-    assert answer.status_code == 200
-    page = answer.json()
-    assert page["BillingCurrency"] == "USD" and page["Count"] == len(page["Items"]) == PAGE
-    assert page["Simulated"].startswith("Not Azure")
-
-
-def test_one_machine_has_eight_rows_of_which_one_is_what_a_deployment_pays(list_url):
-    rows = every_row(list_url, THIS_MACHINE)
-    assert len(rows) == 8
-    assert {row["unitOfMeasure"] for row in rows} == {"1 Hour"}
-    assert [row["retailPrice"] for row in rows if row["priceFrom"] == "2026-11-09"] == [3.673]
-    assert {row.get("reservationTerm") for row in rows} == {None, "1 Year", "3 Years"}
-
-
-def test_every_size_and_region_of_the_table_is_in_the_list(list_url):
-    rows = every_row(list_url, "priceType eq 'Consumption' and contains(meterName,'Spot') eq false")
-    copied = [row for row in rows if row["priceFrom"] != MADE_UP]
-    assert {(row["armSkuName"], row["armRegionName"]): row["retailPrice"] for row in copied} == {
-        (row["armSkuName"], row["armRegionName"]): list_price(row["armSkuName"], row["armRegionName"]).per_hour
-        for row in all_rows()
-    }
-
-
-def test_pages_follow_one_another_without_gap_or_overlap_over_http_too(simulator):
-    rows = every_row(f"{simulator.http_url}/api/retail/prices", "serviceName eq 'Virtual Machines'")
-    assert rows == all_rows()
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [
-        ("priceType eq 'Reservation'", 2),
-        ("priceType ne 'Reservation'", 6),
-        ("reservationTerm eq '1 Year'", 1),
-        ("contains(productName,'Windows') eq false", 5),
-        ("contains(productName,'Windows') eq true", 3),
-        ("contains(productName, 'Windows')", 3),
-        ("contains(meterName,'Spot') ne false and contains(productName,'Windows') eq false", 1),
-        ("skuName eq 'nc24ads a100 v4'", 4),
-        ("contains(productName,'a and b') eq false", 8),
-    ],
-)
-def test_filters_select(list_url, text, count):
-    assert len(every_row(list_url, f"{THIS_MACHINE} and {text}")) == count
-
-
-def test_two_quotes_in_a_filters_text_stand_for_one():
-    rows = [{"meterName": "it's"}, {"meterName": "its"}]
-    assert select(rows, "meterName eq 'it''s'") == select(rows, "contains(meterName,'''')") == rows[:1]
-
-
-def test_from_the_preview_version_on_values_are_case_sensitive(list_url):
-    text = "armSkuName eq 'standard_nc24ads_a100_v4' and armRegionName eq 'eastus'"
-    assert len(every_row(list_url, text)) == 8
-    assert every_row(list_url, text, **{"api-version": "2023-01-01-preview"}) == []
-
-
-@pytest.mark.parametrize(
-    ("parameters", "reason"),
-    [
-        ({"$filter": "armSkuName = 'x'"}, "cannot be read from here on: \"armSkuName = 'x'\""),
-        ({"$filter": "armSkuName eq x"}, "cannot be read"),
-        ({"$filter": "not contains(productName,'Windows')"}, "cannot be read"),
-        ({"$filter": "armSkuName eq 'a' or armSkuName eq 'b'"}, "cannot be read"),
-        ({"$filter": "armSkuName eq 'a' and "}, "cannot be read"),
-        ({"$filter": "armSkuName eq 'a"}, "cannot be read"),
-        ({"$filter": "currencyCode eq 'USD'"}, "no field 'currencyCode'"),
-        ({"$skip": "-5"}, "expected a number of rows"),
-        ({"currencyCode": "'EUR'"}, "none in EUR"),
-        ({"api-version": "2023-01-01"}, "is none of"),
-    ],
-)
-def test_what_the_list_cannot_do_is_a_400_with_the_reason(list_url, parameters, reason):
-    answer = requests.get(list_url, params=parameters, timeout=10)
-    assert answer.status_code == 400
-    assert answer.json()["Error"]["Message"] in ("Invalid OData parameters supplied", "Unsupported API version")
-    assert reason in answer.json()["Simulated"]
-
-
-def test_the_list_is_read_only():
-    assert SimulatedAzure().handle(Request("POST", "/api/retail/prices")).status == 405
 
 
 # The client and the simulated list

@@ -14,7 +14,8 @@ import nbformat
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from simulated_azure.errors import RequestError, arm_error
+from simulated_azure.management.refusals import refusal
+from simulated_azure.management.resources import Endpoint
 from simulated_azure.transports.sockets import Simulator
 from tools.refresh import run_cell
 
@@ -60,13 +61,13 @@ class Azure:
         self.subscription = self.simulator.azure.control_plane.subscription
         self.kernels: list[Kernel] = []
         self.most_instances = 0  # at a time, but for what somebody forgot
-        start = self.subscription._start
+        start_operation = self.subscription.start_operation
 
         def count_and_start(*arguments):
             self.most_instances = max(self.most_instances, self.instances)
-            return start(*arguments)
+            return start_operation(*arguments)
 
-        self.subscription._start = count_and_start
+        self.subscription.start_operation = count_and_start
 
     @property
     def endpoints(self) -> list[str]:
@@ -82,14 +83,13 @@ class Azure:
     def instances(self) -> int:
         return sum(self.deployments.values())
 
-    def forbid(self, answer: str) -> None:
-        """From now on this route of the control plane answers 403."""
+    def forbid_to_list_deployments(self) -> None:
+        """Answer 403 from now on to whoever lists the deployments of an endpoint."""
 
-        def refuse(**named) -> None:
-            raise RequestError(403, arm_error("AuthorizationFailed", "You may not look at that."))
+        def refuse(endpoint: Endpoint) -> None:
+            raise refusal(403, "AuthorizationFailed", "You may not list deployments.")
 
-        plane = self.simulator.azure.control_plane
-        plane._routes = [(method, path, refuse if usual.__name__ == answer else usual) for method, path, usual in plane._routes]
+        self.subscription.list_deployments = refuse
 
     def kernel(self, **variables: str) -> Kernel:
         self.kernels.append(Kernel(self.simulator.variables() | variables))
@@ -157,7 +157,7 @@ def test_no_extra_cell_needs_another_and_all_clear_up_even_where_nothing_is_refu
     assert "too-many is deleted" in kernel.run("refused-quota")
     assert azure.most_instances == 4
     assert azure.deployments == {"blue": 1}
-    azure.forbid("_deployments")
+    azure.forbid_to_list_deployments()
     assert kernel.error_of("finally") == "HttpResponseError"  # the last look fails, and all the same:
     assert azure.endpoints == FORGOTTEN
 
