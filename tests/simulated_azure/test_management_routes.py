@@ -340,6 +340,8 @@ def test_names_are_the_same_in_upper_and_lower_case(wire):
     wire.deploy(path, "Blue")
     other_case = wire.endpoint_path("pHI-4").replace("phi4-lessons", "PHI4-Lessons")
     assert wire.get(other_case)["name"] == "Phi-4"
+    assert wire.get(wire.endpoint_path("phi-4", WORKSPACE.upper()))["name"] == "Phi-4"
+    assert wire.usage("EastUS2") == wire.usage("eastus2")
     assert wire.set_traffic(path, BLUE=100)[0] == 200
     assert wire.call(path)[0] == 200
     assert wire.call(path, **{"azureml-model-deployment": "bLUE"})[0] == 200
