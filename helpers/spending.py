@@ -130,7 +130,7 @@ def why_refused(error: HttpResponseError) -> str:
 
 def _messages_in(text: str) -> list[str]:
     """Return all messages under "errors" in the JSON at the end of a text, or []."""
-    inner = text[text.find("{") :]
+    inner = "".join(text.partition("{")[1:])
     if inner.startswith("{{"):
         inner = inner.replace("{{", "{").replace("}}", "}")
     try:
