@@ -1,7 +1,7 @@
-"""Live prices: the client against the simulated price list over a real socket, against hostile servers, without a network.
+"""Test retail_price with the simulated price list, with misbehaving servers and without a network.
 
-The shape of pages and rows is Microsoft's documented one; that links name port 443, and the text of a refused filter, are
-from published recordings of the real service.
+The fields of pages and rows are those that Microsoft documents. Published recordings of the real
+service show that links name port 443, and how the text of a refused filter reads.
 """
 
 from __future__ import annotations
@@ -299,8 +299,8 @@ def test_without_a_network_the_price_comes_from_the_table_and_says_so(url):
     [("norwayeast", "USD", f"no price of {A100} in norwayeast"), ("eastus", "EUR", "prices in USD, not in EUR")],
 )
 def test_without_a_network_a_price_that_the_table_lacks_is_an_error(region, currency, reason):
-    pattern = f"The table of this kit has {reason}, and there was no connection to 127.0.0.1. Call again with"
-    with pytest.raises(PricesError, match=pattern):
+    network = "there was no connection to 127.0.0.1. Call again with a network"
+    with pytest.raises(PricesError, match=f"The table of this kit has {reason}, and {network}"):
         retail_price(A100, region, currency, url="http://127.0.0.1:9/")
 
 
