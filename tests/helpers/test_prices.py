@@ -1,7 +1,7 @@
 """Test retail_price with the simulated price list, with misbehaving servers and without a network.
 
 The fields of pages and rows are those that Microsoft documents. Published recordings of the real
-service show that links name port 443, and how the text of a refused filter reads.
+service show that its links name port 443.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ THIS_MACHINE = f"serviceName eq 'Virtual Machines' and armRegionName eq 'eastus'
 
 @pytest.fixture
 def list_url(simulator, monkeypatch) -> str:
-    """The address of the simulated list, trusted and set as ``connect()`` does it."""
+    """Set the variables of the simulated price list, as ``connect()`` does. Return its address."""
     for name in ("AZURE_RETAIL_PRICES_URL", "REQUESTS_CA_BUNDLE"):
         monkeypatch.setenv(name, simulator.variables()[name])
     return simulator.variables()["AZURE_RETAIL_PRICES_URL"]
