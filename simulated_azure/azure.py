@@ -113,7 +113,9 @@ class SimulatedAzure:
         It yields the seconds to wait before it goes on; 0 only lets others have a turn. If the client goes away, close it.
         """
         fault = NO_FAULT
-        route, params = find_route(self.routes, request.method, request.path)
+        route, params = find_route(self._inference_routes, request.method, request.path)
+        if route is None:  # only then is the control plane needed, which takes a while to load
+            route, params = find_route(self.routes, request.method, request.path)
         try:
             self._admit(route, request, params)
             fault = NO_FAULT if route.access is Access.MANAGEMENT else self.faults.read(request)

@@ -231,6 +231,8 @@ async def main() -> None:
             text = f"goal: over {goal:,} ({tokens:.0f} tokens each)"
             print_row(name, "/s", ours, theirs, theirs / ours, text)
     with Server("-m", "simulated_azure", "--token-delay", "0.02") as simulator:
+        # Load the model first: 1,000 streams that wait for it would start as one.
+        await first_chunk_ms(simulator, 1)
         our_mean, our_p99, streaming_mib = await stream_gaps(simulator)
     with Server("-c", BARE_SERVER, "0.02") as bare:
         mean, p99, _ = await stream_gaps(bare)

@@ -1,4 +1,4 @@
-"""Carries the simulated Azure over http and https on this computer, in a thread of the calling process."""
+"""The simulated Azure on sockets: http and https, in a thread of the calling process."""
 
 from __future__ import annotations
 
@@ -10,30 +10,40 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import uvicorn
+from uvicorn.config import Config
+from uvicorn.server import ServerState
 
-from .. import __version__
-from ..azure import MAX_BODY_SIZE, SimulatedAzure
-from ..errors import RequestError
-from ..http import Request, Response, Steps
+from ..azure import SimulatedAzure
+from ..errors import HTTPError
+from .addresses import family_of, in_url, is_loopback, remote_hosts
+from .asgi import Application
 from .certificates import NAMES, Certificates, certificate_bundle
+from .connections import Connection
 from .scratch import scratch_folder
 
-EVENTS_AT_ONCE = 32  # of an unpaced stream, before other requests get their turn
 THREAD_NAME = "simulated-azure"
-SERVER_HEADER = {"server": f"simulated-azure/{__version__}"}
+IDLE_SECONDS = (
+    30.0  # that a client may let pass before its next request, or between two parts of one
+)
+STOP_SECONDS = 0.5  # that stopping may take; a thread that computes on then ends with the process
+BACKLOG = 4096  # connections that wait to be accepted
 
 
 class Simulator:
     """A running simulated Azure.
 
-    host: the address to listen on. port, https_port: 0 for any free one. key: what clients must send; made up if None.
-    token_delay: seconds the model takes for each token. on_loaded: called once the model is there. names: subscription_id,
-    resource_group and workspace, if they shall not be made-up ones. Raises OSError if a port is taken.
+    host: the address to listen on. port, https_port: 0 for any free one. key: what clients must
+    send; made up if None. token_delay: seconds that the model takes for each token. on_loaded:
+    called from a thread when the model is loaded. idle_seconds: after which a client that sends
+    nothing is disconnected. names: subscription_id, resource_group and workspace, unless they
+    shall be made up. Raises OSError if this computer does not have the address or a port is taken.
+
+    ``url``, ``http_url``: where it answers. ``remote_urls``: the https addresses for other
+    computers; none if only this computer can reach it. ``errors``: tracebacks of defects in the
+    simulator itself; nothing is ever printed.
     """
 
     def __init__(
@@ -44,32 +54,45 @@ class Simulator:
         key: str | None = None,
         token_delay: float = 0.0,
         on_loaded: Callable[[], object] = lambda: None,
+        idle_seconds: float = IDLE_SECONDS,
         **names: str,
     ):
         self.azure = SimulatedAzure(key, token_delay, **names)
-        self.errors: list[str] = []  # tracebacks of defects in the simulator itself; nothing is ever printed
-        self._sockets = [_listen(host, port), _listen(host, https_port)]
-        name = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # all addresses: name one of them
-        http_port, https_port = (listening.getsockname()[1] for listening in self._sockets)
-        shown = f"[{name}]" if ":" in name else name
-        self.http_url, self.url = f"http://{shown}:{http_port}", f"https://{shown}:{https_port}"
-        self.azure.url = self.url
-        certificates = Certificates(dict.fromkeys((*NAMES, name)))
-        self._certificate_files = _write_certificates(certificates.authority_pem)
+        self.azure.inference.is_loading = True
         self._on_loaded = on_loaded
-        self._servers = [
-            uvicorn.Server(_config(self._app)),
-            uvicorn.Server(_config(self._app, ssl_context_factory=lambda config, default: certificates.server)),
-        ]
-        self._started = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
-        self._thread.start()
+        self._idle_seconds = idle_seconds
+        self._sockets = [_listen(host, port), _listen(host, https_port)]
+        http_port, https_port = (listener.getsockname()[1] for listener in self._sockets)
+        remote = [] if is_loopback(host) else remote_hosts(host)
+        self.remote_urls = [f"https://{in_url(name)}:{https_port}" for name in remote]
+        name = in_url(remote[0] if remote else host)
+        self.http_url, self.url = f"http://{name}:{http_port}", f"https://{name}:{https_port}"
+        self.azure.url = self.url
+        self._certificates = Certificates(dict.fromkeys((*NAMES, host, *remote)))
+        self._certificate_files = _write_certificates(self._certificates.authority_pem)
+        application = Application(self.azure)
+        self.errors = application.errors
+        self._config = Config(
+            application,
+            http=Connection,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            access_log=False,
+            log_config=None,
+            log_level="critical",
+            proxy_headers=False,
+            timeout_keep_alive=idle_seconds,
+        )
+        self._started, self._ended = threading.Event(), threading.Event()
+        threading.Thread(target=self._run, name=THREAD_NAME, daemon=True).start()
         self._started.wait()
         if self.errors:
             raise RuntimeError(f"the simulated Azure could not start:\n{self.errors[0]}")
+        threading.Thread(target=self._load, name=THREAD_NAME, daemon=True).start()
 
     def variables(self) -> dict[str, str]:
-        """The environment variables that the real SDKs read, so that they find this simulator."""
+        """Return the environment variables by which the real SDKs find this simulator."""
         return {
             "AZURE_INFERENCE_ENDPOINT": self.url,
             "AZURE_INFERENCE_ENDPOINT_HTTP": self.http_url,
@@ -77,7 +100,8 @@ class Simulator:
             "AZURE_RETAIL_PRICES_URL": f"{self.url}/api/retail/prices",
             "IDENTITY_ENDPOINT": f"{self.http_url}/msi/token",
             "IDENTITY_HEADER": self.azure.identity_header,
-            "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",  # or real ones in the environment would come first
+            # Real credentials in the environment would come first.
+            "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
             "AZURE_SUBSCRIPTION_ID": self.azure.subscription_id,
             "AZURE_RESOURCE_GROUP": self.azure.resource_group,
             "AZURE_ML_WORKSPACE": self.azure.workspace,
@@ -89,154 +113,80 @@ class Simulator:
         }
 
     def wait(self) -> None:
-        """Waits until it is stopped, or interrupted."""
-        while self._thread.is_alive():
-            self._thread.join(0.5)  # an endless wait could not be interrupted on Windows
+        """Wait until it is stopped, or until the process is interrupted (KeyboardInterrupt)."""
+        while not self._ended.wait(0.5):  # an endless wait could not be interrupted on Windows
+            pass
 
     def stop(self) -> None:
-        """Stops answering. Not needed at the end of a process."""
-        for server in self._servers:
-            server.should_exit = server.force_exit = True
-        self._thread.join()
+        """Break all connections and stop answering. Not needed at the end of a process."""
+        if not self._ended.is_set():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._ended.wait(STOP_SECONDS)
 
     def _run(self) -> None:
         try:
-            with asyncio.Runner(loop_factory=self._servers[0].config.get_loop_factory()) as runner:
+            with asyncio.Runner(loop_factory=self._config.get_loop_factory()) as runner:
                 runner.run(self._serve())
         except BaseException:
             self.errors.append(traceback.format_exc())
         finally:
+            self._ended.set()
             self._started.set()
 
     async def _serve(self) -> None:
-        logging.getLogger("asyncio").addFilter(_not_from_here)  # "SSL connection is closed" would end up in a cell
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)  # broken pipes, refused handshakes
-        pairs = zip(self._servers, self._sockets, strict=True)
-        running = [asyncio.ensure_future(server.serve(sockets=[listening])) for server, listening in pairs]
-        while not all(server.started for server in self._servers):
-            for task in running:
-                if task.done():
-                    task.result()  # raises what went wrong
-            await asyncio.sleep(0.001)
+        logging.getLogger("asyncio").addFilter(
+            _is_of_another_thread
+        )  # "SSL connection is closed" would end up in a cell
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self._loop.set_exception_handler(
+            lambda loop, context: None
+        )  # broken pipes, refused handshakes
+        state = ServerState()
+        connection = partial(Connection, self._config, state, {})
+        plain, secure = self._sockets
+        tls = {"ssl": self._certificates.server, "ssl_handshake_timeout": self._idle_seconds}
+        servers = [
+            await self._loop.create_server(connection, sock=plain, backlog=BACKLOG),
+            await self._loop.create_server(connection, sock=secure, backlog=BACKLOG, **tls),
+        ]
         self._started.set()
-        await asyncio.sleep(0.01)  # lets the thread that started us go on before the model is loaded
-        with suppress(RequestError):  # every completion says it then
-            self.azure.inference.load()
-            self._on_loaded()
-        await asyncio.gather(*running)
+        await self._stop.wait()
+        for server in servers:
+            server.close()
+        for connection in tuple(state.connections):
+            connection.transport.abort()  # its request is cancelled then
+        while state.tasks:
+            await asyncio.wait(state.tasks)
 
-    async def _app(self, scope: dict, receive: Any, send: Any) -> None:
-        """The ASGI application."""
-        body = await _read_body(receive)
-        if body is None:
-            return  # the client went away in the middle of its request
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        query = scope["query_string"].decode("latin-1")
-        request = Request(scope["method"], scope["path"], query, headers, body, scope["scheme"])
+    def _load(self) -> None:
         try:
-            response = await _run_steps(self.azure.handle_in_steps(request))
-            try:
-                await _send(response, receive, send)
-            finally:
-                response.on_close()
-        except ConnectionAbortedError:
-            return  # asked for: uvicorn closes the connection without ending the body
-        except Exception:
-            self.errors.append(traceback.format_exc())
-            del self.errors[:-20]
-            raise  # uvicorn answers 500
+            self.azure.inference.load()
+        except HTTPError:
+            return  # every completion says why
+        self._on_loaded()
 
 
-def _not_from_here(record: logging.LogRecord) -> bool:
-    """Keeps log records of other threads only."""
+def _is_of_another_thread(record: logging.LogRecord) -> bool:
     return record.threadName != THREAD_NAME
 
 
 def _write_certificates(authority_pem: bytes) -> dict[str, str]:
-    """Files that make clients trust the simulator: variable -> path."""
+    """Write the files that make clients trust the simulator. Return variable -> path."""
     folder = Path(tempfile.mkdtemp(dir=scratch_folder()))
     names = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
     contents = {name: certificate_bundle(authority_pem, os.environ, name) for name in names}
-    more = Path(os.environ.get("NODE_EXTRA_CA_CERTS") or os.devnull)  # besides those that Node.js brings
-    contents["NODE_EXTRA_CA_CERTS"] = (more.read_bytes().rstrip() + b"\n" if more.is_file() else b"") + authority_pem
+    more = Path(
+        os.environ.get("NODE_EXTRA_CA_CERTS") or os.devnull
+    )  # besides those that Node.js brings
+    contents["NODE_EXTRA_CA_CERTS"] = (
+        more.read_bytes().rstrip() + b"\n" if more.is_file() else b""
+    ) + authority_pem
     for name, content in contents.items():
         (folder / f"{name.lower()}.pem").write_bytes(content)
     return {name: str(folder / f"{name.lower()}.pem") for name in contents}
 
 
-def _config(app: Any, **more: Any) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        http="auto",
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        access_log=False,
-        log_config=None,
-        log_level="critical",
-        server_header=False,
-        timeout_graceful_shutdown=0,
-        backlog=4096,
-        **more,
-    )
-
-
 def _listen(host: str, port: int) -> socket.socket:
-    listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=4096)
-    listening.setblocking(False)
-    return listening
-
-
-async def _run_steps(steps: Steps) -> Response:
-    """Return the response that steps end with; others have their turn in between."""
-    while True:
-        try:
-            await asyncio.sleep(next(steps))
-        except StopIteration as end:
-            return end.value
-
-
-async def _read_body(receive: Any) -> bytes | None:
-    """The body, or its beginning if it is larger than what is accepted; None if the client went away."""
-    parts, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        part = message.get("body", b"")
-        if size <= MAX_BODY_SIZE:
-            parts.append(part)
-            size += len(part)
-        if not message.get("more_body", False):
-            return b"".join(parts)
-
-
-async def _send(response: Response, receive: Any, send: Any) -> None:
-    if response.delay:
-        await asyncio.sleep(response.delay)
-    headers = SERVER_HEADER | response.headers
-    if isinstance(response.body, bytes):
-        headers["content-length"] = str(len(response.body))
-    encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": response.status, "headers": encoded})
-    if isinstance(response.body, bytes):
-        await send({"type": "http.response.body", "body": response.body})
-        return
-    gone = asyncio.ensure_future(receive())  # completes when the client goes away
-    try:
-        clock = asyncio.get_running_loop().time
-        due = clock()
-        for number, event in enumerate(response.body):
-            if number and response.pace:
-                due = max(due + response.pace, clock() + response.pace / 2)  # what is late catches up, but in no burst
-                await asyncio.sleep(due - clock())
-            elif number % EVENTS_AT_ONCE == 0:
-                await asyncio.sleep(0)
-            if gone.done():
-                return
-            if not event:
-                continue
-            await send({"type": "http.response.body", "body": event, "more_body": True})
-        await send({"type": "http.response.body"})
-    finally:
-        gone.cancel()
+    listener = socket.create_server((host, port), family=family_of(host), backlog=BACKLOG)
+    listener.setblocking(False)
+    return listener

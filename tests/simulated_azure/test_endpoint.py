@@ -7,21 +7,11 @@ simulator's source.
 from __future__ import annotations
 
 import asyncio
-import http.client
 import json
-import os
 import re
-import shutil
-import signal
 import socket
-import ssl
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from azure.ai.inference import ChatCompletionsClient, EmbeddingsClient, ImageEmbeddingsClient, load_client
@@ -47,19 +37,25 @@ from azure.core.exceptions import (
 from azure.core.pipeline.transport import AioHttpTransport, RequestsTransport
 from azure.identity import DefaultAzureCredential
 from azure.identity.aio import DefaultAzureCredential as AsyncDefaultAzureCredential
+from raw_http import (
+    ASK,
+    CHAT,
+    GREEDY,
+    QUESTION,
+    V1_CHAT,
+    chunks_on_the_wire,
+    events_in,
+    post,
+    raw,
+    wire_request,
+)
 
 from simulated_azure.azure import SimulatedAzure
 from simulated_azure.faults import CHANGES, REFUSALS
 from simulated_azure.http import Request, Response
 
-ROOT = Path(__file__).parents[2]
-QUESTION = "How many languages are in the world?"
 MESSAGES = [SystemMessage("You are a helpful assistant."), UserMessage(QUESTION)]
-ASK = {"messages": [{"role": "system", "content": "You are a helpful assistant."}, {"role": "user", "content": QUESTION}]}
-GREEDY = {**ASK, "temperature": 0}
 PROMPT_TOKENS = 25  # the two contents (6 and 8 tokens), 4 a message, 3 that open the reply
-CHAT = "/chat/completions"
-V1_CHAT = "/v1/chat/completions"
 PASS_THROUGH = {"extra-parameters": "pass-through"}
 UNAUTHORIZED = {"statusCode": 401, "message": "Auth token validation failed. Please provide a valid key or a valid AAD token"}
 EXTRA_REFUSED = (
@@ -67,10 +63,8 @@ EXTRA_REFUSED = (
     "Set extra-parameters to 'pass-through' to pass to the model."
 )
 NO_TOOLS = "Tools and tool_choice are not supported."
-DEADLINE = 15  # seconds after which something that should have happened is given up
 
 both_schemes = pytest.mark.parametrize("scheme", ["http", "https"])
-posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 
 
 def fault(asked: str) -> dict[str, dict[str, str]]:
@@ -100,69 +94,6 @@ def text_of(updates: list) -> str:
 
 def finish_of(updates: list) -> str | None:
     return next((update.choices[0].finish_reason for update in reversed(updates) if update.choices), None)
-
-
-def raw(simulator, method: str, path: str, body: dict | bytes | None = None, headers: dict | None = None):
-    """(status, headers, body) of one request with the key, by the standard library's client."""
-    connection = http.client.HTTPConnection(simulator.http_url.removeprefix("http://"), timeout=DEADLINE)
-    try:
-        content = json.dumps(body).encode() if isinstance(body, dict) else body
-        sent = {"api-key": simulator.azure.key} if headers is None else headers
-        connection.request(method, path, content, {"Content-Type": "application/json", **sent})
-        answer = connection.getresponse()
-        return answer.status, answer.headers, answer.read()
-    finally:
-        connection.close()
-
-
-def post(simulator, body: dict | bytes, path: str = CHAT, **headers: str):
-    """(status, decoded JSON) of a POST with the key."""
-    status, _, content = raw(simulator, "POST", path, body, {"api-key": simulator.azure.key, **headers})
-    return status, json.loads(content)
-
-
-@contextmanager
-def open_socket(url: str, certificates: str) -> Iterator[socket.socket]:
-    scheme, _, address = url.partition("://")
-    host, port = address.rsplit(":", 1)
-    with socket.create_connection((host, int(port)), timeout=DEADLINE) as plain:
-        if scheme == "http":
-            yield plain
-        else:
-            with ssl.create_default_context(cafile=certificates).wrap_socket(plain, server_hostname=host) as wrapped:
-                yield wrapped
-
-
-def wire_request(key: str, body: dict, **headers: str) -> bytes:
-    """A POST as it stands on the wire."""
-    content = json.dumps(body).encode()
-    lines = [f"POST {CHAT} HTTP/1.1", "Host: x", f"api-key: {key}", "Connection: close", f"Content-Length: {len(content)}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode() + content
-
-
-def chunks_on_the_wire(url: str, certificates: str, request: bytes) -> tuple[bytes, list[bytes], bytes]:
-    """(head, chunks, what follows the last whole chunk) of an answer with chunked transfer encoding."""
-    with open_socket(url, certificates) as connection:
-        connection.sendall(request)
-        received = b""
-        while part := connection.recv(65536):
-            received += part
-    head, _, rest = received.partition(b"\r\n\r\n")
-    chunks = []
-    while match := re.match(rb"([0-9a-fA-F]+)\r\n", rest):
-        size = int(match[1], 16)
-        chunk, rest = rest[match.end() : match.end() + size], rest[match.end() + size + 2 :]
-        if not size:
-            break
-        chunks.append(chunk)
-    return head, chunks, rest
-
-
-def events_in(chunks: list[bytes]) -> list[dict]:
-    """The JSON of the server-sent events in chunks; [DONE] is left out."""
-    texts = b"".join(chunks).split(b"\n\n")
-    return [json.loads(text.removeprefix(b"data: ")) for text in texts if text and text != b"data: [DONE]"]
 
 
 @pytest.fixture
@@ -263,13 +194,6 @@ def test_the_asynchronous_client_streams(simulator, certificates, scheme):
     assert (finish_of(updates), updates[-1].usage) == ("stop", whole.usage)
 
 
-def test_a_stream_arrives_piece_by_piece_not_in_one_burst(client):
-    times = [
-        time.monotonic() for _ in client.complete({**GREEDY, "max_tokens": 10, "stream": True}, **fault("slow; seconds=0.05"))
-    ]
-    assert times[-1] - times[0] > 0.15
-
-
 @pytest.mark.parametrize("spelling", [{"stream": False}, {"stop": "x" * 50}, {"seed": 7}, {"model": "anything"}])
 def test_known_parameters_need_no_header(client, spelling):
     response = client.complete(messages=MESSAGES, temperature=0, max_tokens=3, **spelling)
@@ -289,32 +213,6 @@ def test_json_mode_is_accepted_for_phi_and_gives_no_json(client):
 # The wire
 
 
-@both_schemes
-def test_a_stream_is_framed_as_recorded(simulator, certificates, scheme):
-    url = simulator.url if scheme == "https" else simulator.http_url
-    request = wire_request(simulator.azure.key, {**GREEDY, "stream": True})
-    head, chunks, rest = chunks_on_the_wire(url, certificates, request)
-    assert head.startswith(b"HTTP/1.1 200 ")
-    names = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
-    assert names[b"transfer-encoding"] == b"chunked"
-    assert names[b"content-type"] == b"text/event-stream; charset=utf-8"
-    assert rest == b""
-    assert chunks[-1] == b"data: [DONE]\n\n"
-    for chunk in chunks:  # one event each, so that it leaves as soon as it is made
-        assert re.fullmatch(rb"data: [^\r\n]+\n\n", chunk)
-    first, *middle, last = events_in(chunks)
-    assert list(first) == ["choices", "created", "id", "model", "object", "system_fingerprint"]
-    beginning = {"delta": {"content": "", "role": "assistant"}, "finish_reason": None, "index": 0, "logprobs": None}
-    assert first["choices"] == [beginning]
-    assert first["object"] == "chat.completion.chunk"
-    for event in middle:
-        assert list(event["choices"][0]["delta"]) == ["content"]
-        assert event["choices"][0]["finish_reason"] is None
-        assert "usage" not in event
-    assert last["choices"] == [{"delta": {"content": ""}, "finish_reason": "stop", "index": 0, "logprobs": None}]
-    assert last["usage"]["total_tokens"] == last["usage"]["prompt_tokens"] + last["usage"]["completion_tokens"]
-
-
 def test_a_whole_answer_has_the_recorded_keys_and_a_length(simulator):
     status, headers, content = raw(simulator, "POST", f"{CHAT}?api-version=2024-05-01-preview", GREEDY)
     assert (status, headers["content-type"]) == (200, "application/json")
@@ -323,20 +221,6 @@ def test_a_whole_answer_has_the_recorded_keys_and_a_length(simulator):
     answer = json.loads(content)
     assert {"choices", "created", "id", "model", "object", "usage"} <= set(answer)
     assert set(answer["usage"]) == {"completion_tokens", "prompt_tokens", "total_tokens"}
-
-
-def test_one_connection_carries_many_requests_also_after_errors(simulator):
-    connection = http.client.HTTPConnection(simulator.http_url.removeprefix("http://"), timeout=DEADLINE)
-    connection.connect()
-    port, statuses = connection.sock.getsockname()[1], []
-    for body in ({}, GREEDY, {**GREEDY, "temperature": 9}, {**GREEDY, "stream": True}):
-        connection.request("POST", CHAT, json.dumps(body), {"api-key": simulator.azure.key})
-        answer = connection.getresponse()
-        answer.read()
-        statuses.append(answer.status)
-        assert connection.sock.getsockname()[1] == port
-    connection.close()
-    assert statuses == [422, 200, 422, 200]
 
 
 @pytest.mark.parametrize("query", ["", "?api-version=1999-01-01"])
@@ -972,18 +856,6 @@ def raw_v1(simulator, headers: dict[str, str]) -> int:
     return raw(simulator, "POST", V1_CHAT, {**ASK, "max_tokens": 1}, {"api-key": simulator.azure.key, **headers})[0]
 
 
-def test_wait_says_nothing_for_a_while(client):
-    started = time.monotonic()
-    assert client.complete(GREEDY, **fault("wait; seconds=0.3")).usage
-    assert time.monotonic() - started >= 0.3
-
-
-def test_slow_takes_its_time_for_each_token_of_a_whole_answer(client):
-    started = time.monotonic()
-    client.complete({**GREEDY, "max_tokens": 5}, **fault("slow; seconds=0.05"))
-    assert time.monotonic() - started >= 0.25
-
-
 @both_schemes
 def test_a_cut_stream_raises_after_the_pieces_that_arrived(simulator, certificates, scheme, arrived):
     delivered = []
@@ -1010,16 +882,6 @@ def test_a_cut_stream_raises_asynchronously(simulator, certificates, scheme):
         asyncio.run(main())
     assert len(delivered) == 6
     assert finish_of(delivered) is None
-
-
-def test_a_cut_stream_lacks_the_end_of_its_chunks_on_the_wire(simulator, certificates):
-    request = wire_request(simulator.azure.key, {**GREEDY, "stream": True}, **{"x-simulated-fault": "cut; after=0"})
-    head, chunks, rest = chunks_on_the_wire(simulator.http_url, certificates, request)
-    assert (b"chunked" in head, len(chunks), rest) == (True, 1, b"")
-    with open_socket(simulator.http_url, certificates) as connection:
-        connection.sendall(request)
-        received = b"".join(iter(lambda: connection.recv(65536), b""))
-    assert not received.endswith(b"0\r\n\r\n")
 
 
 def test_an_early_end_is_silent(simulator, certificates):
@@ -1318,6 +1180,9 @@ def test_the_core_says_how_long_to_wait_and_waits_for_nothing(simulator):
     assert whole.delay == 15
     assert ask_core(azure, "POST", CHAT, {**ASK, "stream": True}, x_simulated_fault="slow").pace == 0.25
     assert ask_core(azure, "GET", "/info", x_simulated_fault="wait").delay == 2
+    three = {**GREEDY, "max_tokens": 3}
+    assert ask_core(azure, "POST", CHAT, three, x_simulated_fault="wait; seconds=0.5").delay == 15.5
+    assert ask_core(azure, "POST", CHAT, three, x_simulated_fault="slow; seconds=0.5").delay == 1.5
 
 
 def test_a_token_ends(azure, monkeypatch):
@@ -1343,273 +1208,6 @@ def test_two_simulators_have_different_secrets():
     one, two = SimulatedAzure(), SimulatedAzure()
     assert len({one.key, two.key, one.identity_header, two.identity_header}) == 4
     assert two.handle(Request("GET", "/info", headers={"api-key": one.key})).status == 401
-
-
-# Clients that go away
-
-
-@both_schemes
-def test_a_client_that_goes_away_stops_the_generation(simulator, certificates, scheme, monkeypatch):
-    made, closed = [], threading.Event()
-    handle = simulator.azure.handle_in_steps
-
-    def watched(events):
-        try:
-            for event in events:
-                made.append(event)
-                yield event
-        finally:
-            closed.set()
-
-    def handle_and_watch(request):
-        response = yield from handle(request)
-        response.body = watched(response.body)
-        return response
-
-    monkeypatch.setattr(simulator.azure, "handle_in_steps", handle_and_watch)
-    with key_client(simulator, certificates, scheme) as client:
-        stream = client.complete({**GREEDY, "stream": True}, **fault("slow; seconds=0.05"))
-        next(stream)
-        stream.close()
-        assert closed.wait(DEADLINE)
-    assert made[-1] != b"data: [DONE]\n\n"
-
-
-# A process of its own
-
-
-class Process:
-    """``python -m simulated_azure`` in another process, with the variables that it prints."""
-
-    def __init__(self, folder: Path, *arguments: str):
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
-        environment.pop("PYTHONUNBUFFERED", None)  # so that what it prints arrives only if it is flushed
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "simulated_azure", *arguments],
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self._limit = threading.Timer(DEADLINE, self.process.kill)
-        self._limit.start()
-        self.variables = {}
-        for line in self.process.stdout:
-            if line == "\n":
-                break
-            name, _, value = line.rstrip("\n").partition("=")
-            self.variables[name] = value
-
-    def end(self) -> tuple[str, str]:
-        """(what else it printed, what stands in stderr), once it has ended."""
-        try:
-            return self.process.communicate(timeout=DEADLINE)
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        self._limit.cancel()
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.communicate()
-
-
-@pytest.fixture
-def started(tmp_path) -> Iterator[Callable[..., Process]]:
-    processes = []
-
-    def start(*arguments: str) -> Process:
-        processes.append(Process(tmp_path, *arguments))
-        return processes[-1]
-
-    yield start
-    for process in processes:
-        process.close()
-
-
-ELSEWHERE = """
-import asyncio, os
-from azure.ai.inference import ChatCompletionsClient
-from azure.ai.inference.aio import ChatCompletionsClient as AsyncChatCompletionsClient
-from azure.core.credentials import AzureKeyCredential
-from azure.identity.aio import DefaultAzureCredential
-
-endpoint, key = os.environ["AZURE_INFERENCE_ENDPOINT"], os.environ["AZURE_INFERENCE_CREDENTIAL"]
-for url in (endpoint, os.environ["AZURE_INFERENCE_ENDPOINT_HTTP"]):
-    with ChatCompletionsClient(url, AzureKeyCredential(key)) as client:
-        response = client.complete({"messages": [{"role": "user", "content": "Hi"}], "temperature": 0, "max_tokens": 2})
-        print(response.usage.completion_tokens)
-
-async def main():
-    async with DefaultAzureCredential() as credential, AsyncChatCompletionsClient(endpoint, credential) as client:
-        print((await client.get_model_info()).model_name)
-
-asyncio.run(main())
-"""
-
-
-@posix
-def test_the_module_serves_clients_elsewhere_and_prints_nothing_whatever_they_do(started, tmp_path):
-    served = started("--key", "a-key-of-ones-own")
-    variables = served.variables
-    assert {
-        "AZURE_INFERENCE_ENDPOINT",
-        "AZURE_INFERENCE_CREDENTIAL",
-        "IDENTITY_ENDPOINT",
-        "IDENTITY_HEADER",
-        "REQUESTS_CA_BUNDLE",
-        "SSL_CERT_FILE",
-    } <= set(variables)
-    assert variables["AZURE_INFERENCE_CREDENTIAL"] == "a-key-of-ones-own"
-    assert variables["AZURE_INFERENCE_ENDPOINT"].startswith("https://127.0.0.1:")
-
-    (tmp_path / "elsewhere").mkdir()
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    client = subprocess.run(
-        [sys.executable, "-c", ELSEWHERE],
-        cwd=tmp_path / "elsewhere",
-        env={**environment, **variables},
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-    )
-    assert (client.stdout.split(), client.stderr) == (["2", "2", "Phi-4"], "")
-
-    misbehave(variables)
-    served.process.send_signal(signal.SIGTERM)
-    printed, errors = served.end()
-    assert printed == ""
-    assert re.fullmatch(r"simulated Azure [\w.]+: answers at https://\S+ and http://\S+; Ctrl\+C ends it\.\n", errors)
-    assert served.process.returncode == 0
-
-
-def misbehave(variables: dict[str, str]) -> None:
-    """Does to a server what clients do: refused handshakes, plain text where TLS is due, broken pipes, cut streams."""
-    secure, plain, key = (
-        variables[name] for name in ("AZURE_INFERENCE_ENDPOINT", "AZURE_INFERENCE_ENDPOINT_HTTP", "AZURE_INFERENCE_CREDENTIAL")
-    )
-    bundle = variables["REQUESTS_CA_BUNDLE"]
-
-    def address(url: str) -> tuple[str, int]:
-        return "127.0.0.1", int(url.rsplit(":", 1)[1])
-
-    with socket.create_connection(address(secure), timeout=DEADLINE) as raw_socket, pytest.raises(ssl.SSLCertVerificationError):
-        ssl.create_default_context(cafile=None).wrap_socket(raw_socket, server_hostname="wrong.example")
-    for url, sent in (
-        (secure, b"GET /info HTTP/1.1\r\nHost: x\r\n\r\n"),
-        (plain, b"\x16\x03\x01\x00\x05hello"),
-        (plain, b"POST"),
-    ):
-        with socket.create_connection(address(url), timeout=DEADLINE) as raw_socket:
-            raw_socket.sendall(sent)
-            if sent != b"POST":
-                try:
-                    while raw_socket.recv(4096):
-                        pass
-                except ConnectionResetError:
-                    pass
-    for url in (secure, plain):
-        for asked in ("cut", "slow; seconds=0.01"):
-            with open_socket(url, bundle) as connection:
-                connection.sendall(wire_request(key, {**GREEDY, "stream": True}, **{"x-simulated-fault": asked}))
-                connection.recv(100)
-                reset = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # SO_LINGER on, 0 seconds: closing sends a reset
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
-        with open_socket(url, bundle) as connection:  # and one that says good-bye in the middle of its body
-            connection.sendall(wire_request(key, {**GREEDY, "stream": True})[:-20])
-    endless = {"n": 8, "temperature": 1, "max_tokens": 500, "logprobs": True, "top_logprobs": 20, "logit_bias": {"100265": -100}}
-    for _ in range(3):  # far more than the buffers hold, so that the server is still writing when its reader is gone
-        with open_socket(secure, bundle) as connection:
-            connection.sendall(wire_request(key, {**ASK, **endless, "stream": True}, **PASS_THROUGH))
-            connection.recv(100)
-    with open_socket(plain, bundle) as connection:  # all of that has been seen once this is answered
-        connection.sendall(wire_request(key, GREEDY))
-        assert connection.recv(15) == b"HTTP/1.1 200 OK"
-
-
-@posix
-def test_an_interrupt_ends_the_process_also_in_the_middle_of_a_stream(started):
-    served = started("--token-delay", "5")
-    variables = served.variables
-    with open_socket(variables["AZURE_INFERENCE_ENDPOINT_HTTP"], "") as connection:
-        connection.sendall(wire_request(variables["AZURE_INFERENCE_CREDENTIAL"], {**GREEDY, "stream": True}))
-        assert connection.recv(15) == b"HTTP/1.1 200 OK"
-        begun = time.monotonic()
-        served.process.send_signal(signal.SIGINT)
-        printed, errors = served.end()
-    assert time.monotonic() - begun < 4
-    assert (printed, errors.count("\n"), served.process.returncode) == ("", 1, 0)
-
-
-@posix
-def test_a_killed_process_leaves_no_temporary_folder(started, tmp_path):
-    served = started()
-    folders = list(tmp_path.iterdir())
-    assert len(folders) == 1
-    assert Path(served.variables["SSL_CERT_FILE"]).is_relative_to(folders[0])
-    served.process.kill()
-    ends = time.monotonic() + DEADLINE
-    while folders[0].exists() and time.monotonic() < ends:
-        time.sleep(0.01)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.skipif(not shutil.which("sh"), reason="no POSIX shell here")
-def test_what_is_printed_for_a_shell_sets_the_variables_there(started):
-    served = started("--export", "sh", "--key", "it's-$HOME-`key`")
-    lines = [f"{name}={value}" for name, value in served.variables.items()]
-    names = [name.removeprefix("export ") for name in served.variables]
-    assert {"AZURE_INFERENCE_ENDPOINT", "AZURE_INFERENCE_CREDENTIAL", "SSL_CERT_FILE"} <= set(names)
-    shown = "".join(f'printf "%s\\n" "${name}"\n' for name in names)
-    found = subprocess.run(["sh", "-c", "\n".join(lines) + "\n" + shown], capture_output=True, text=True, timeout=DEADLINE)
-    values = dict(zip(names, found.stdout.splitlines(), strict=True))
-    assert values["AZURE_INFERENCE_CREDENTIAL"] == "it's-$HOME-`key`"
-    assert Path(values["SSL_CERT_FILE"]).is_file()
-
-
-def test_what_is_printed_for_powershell_is_quoted_as_it_reads_quotes(started):
-    served = started("--export", "powershell", "--key", "it's-$HOME-`key`")
-    assert served.variables["$env:AZURE_INFERENCE_CREDENTIAL "] == " 'it''s-$HOME-`key`'"
-
-
-@pytest.mark.parametrize(
-    "arguments, expected",
-    [
-        (["--port", "http"], "argument --port: found 'http', expected a port from 0 to 65535"),
-        (["--https-port", "65536"], "argument --https-port: found '65536', expected a port from 0 to 65535"),
-        (["--port", "-1"], "argument --port: found '-1', expected a port from 0 to 65535"),
-        (["--token-delay", "soon"], "argument --token-delay: found 'soon', expected seconds from 0 to 60"),
-        (["--token-delay", "nan"], "argument --token-delay: found 'nan', expected seconds from 0 to 60"),
-        (["--key", "two words"], "argument --key: expected at least 8 ASCII characters without white space"),
-        (["--key", ""], "argument --key: expected at least 8 ASCII characters without white space"),
-    ],
-)
-def test_a_bad_argument_is_refused_in_one_clear_line(monkeypatch, capsys, arguments, expected):
-    from simulated_azure.__main__ import main
-
-    monkeypatch.setattr(sys, "argv", ["simulator", *arguments])
-    with pytest.raises(SystemExit) as caught:
-        main()
-    assert caught.value.code == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.splitlines()[-1] == f"python -m simulated_azure: error: {expected}"
-
-
-@pytest.mark.parametrize("option", ["--port", "--https-port"])
-def test_a_taken_port_is_refused_in_one_clear_line(simulator, tmp_path, option):
-    taken = simulator.http_url.rsplit(":", 1)[1]
-    found = subprocess.run(
-        [sys.executable, "-m", "simulated_azure", option, taken],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-    )
-    assert (found.returncode, found.stdout) == (1, "")
-    assert re.fullmatch(r"Cannot listen on 127\.0\.0\.1: [^\n]+\. Choose other ports, or 0 for free ones\.\n", found.stderr)
 
 
 # -- what nobody should do, and somebody will ---------------------------------------------------------------------------
@@ -1661,16 +1259,6 @@ def test_a_model_that_cannot_be_loaded_is_named_in_each_answer(monkeypatch):
     assert answer.status == 500
     assert "more.toml has a slip in line 3" in json.loads(answer.body)["error"]["message"]
     assert ask_core(azure, "GET", "/info").status == 200
-
-
-def test_a_request_that_is_broken_off_is_not_answered_or_remembered(simulator, client):
-    host, port = simulator.http_url.removeprefix("http://").split(":")
-    before = len([entry for entry in simulator.azure.journal if entry["body"] == '{"mess'])
-    with socket.create_connection((host, int(port)), timeout=DEADLINE) as raw:
-        head = f"POST /chat/completions HTTP/1.1\r\nHost: x\r\napi-key: {simulator.azure.key}\r\nContent-Length: 500\r\n\r\n"
-        raw.sendall(head.encode() + b'{"mess')
-    client.complete(messages=MESSAGES, temperature=0)
-    assert len([entry for entry in simulator.azure.journal if entry["body"] == '{"mess']) == before
 
 
 @pytest.mark.parametrize("before", range(-34, 3, 4))

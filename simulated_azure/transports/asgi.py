@@ -1,0 +1,145 @@
+"""The simulated Azure as an ASGI application, whose requests take turns: none blocks the others."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import closing
+from email.utils import formatdate
+from typing import Any
+
+from .. import __version__
+from ..azure import MAX_BODY_SIZE, SimulatedAzure
+from ..http import Request, Response, Steps
+
+TURN_SECONDS = 0.005  # that a request may compute before others have their turn
+MAX_ERRORS = 20  # that are remembered
+SERVER = f"simulated-azure/{__version__}"
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Turn:
+    """The time for which a request has computed since others last had their turn."""
+
+    def __init__(self):
+        self._clock = asyncio.get_running_loop().time
+        self._begin = self._clock()
+
+    async def give_way(self, seconds: float = 0.0) -> None:
+        """Wait for some seconds; if for none, let others have a turn after TURN_SECONDS."""
+        if seconds > 0 or self._clock() - self._begin > TURN_SECONDS:
+            await asyncio.sleep(seconds)
+            self._begin = self._clock()
+
+
+class Application:
+    """An ASGI application.
+
+    ``errors``: tracebacks of defects in the simulated Azure, the last MAX_ERRORS.
+    """
+
+    def __init__(self, azure: SimulatedAzure):
+        self.azure = azure
+        self.errors: list[str] = []
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request; stop when its client goes away."""
+        body = await read_body(receive)
+        if body is None:
+            return  # the client has gone in the middle of its request
+        watch = asyncio.ensure_future(_cancel_when_gone(receive, asyncio.current_task()))
+        try:
+            turn = Turn()
+            response = await run_steps(self.azure.handle_in_steps(_request(scope, body)), turn)
+            try:
+                await _send(response, send, turn)
+            finally:
+                if isinstance(response.body, Generator):
+                    response.body.close()
+                response.on_close()
+        except (asyncio.CancelledError, ConnectionAbortedError):
+            return  # the client has gone, or a fault breaks the connection, which the server closes
+        except Exception:
+            self.errors.append(traceback.format_exc())
+            del self.errors[:-MAX_ERRORS]
+            raise  # the server answers 500
+        finally:
+            watch.cancel()
+
+
+async def read_body(receive: Receive) -> bytes | None:
+    """Return the body of a request; None if the client has gone.
+
+    Of a body that is larger than MAX_BODY_SIZE only the beginning is kept.
+    """
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        part = message.get("body", b"")
+        if size <= MAX_BODY_SIZE:
+            parts.append(part)
+            size += len(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+async def _cancel_when_gone(receive: Receive, task: asyncio.Task) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    task.cancel()
+
+
+def _request(scope: dict[str, Any], body: bytes) -> Request:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    query = scope["query_string"].decode("latin-1")
+    return Request(scope["method"], scope["path"], query, headers, body, scope["scheme"])
+
+
+async def run_steps(steps: Steps, turn: Turn) -> Response:
+    """Return the response that steps end with. They are closed if this is cancelled."""
+    with closing(steps):
+        while True:
+            try:
+                seconds = next(steps)
+            except StopIteration as end:
+                return end.value
+            await turn.give_way(seconds)
+
+
+async def _send(response: Response, send: Send, turn: Turn) -> None:
+    if response.delay:
+        await asyncio.sleep(response.delay)
+    headers = {"date": formatdate(usegmt=True), "server": SERVER, **response.headers}
+    if isinstance(response.body, bytes):
+        headers["content-length"] = str(len(response.body))
+    encoded = [
+        (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
+    ]
+    await send({"type": "http.response.start", "status": response.status, "headers": encoded})
+    if isinstance(response.body, bytes):
+        await send({"type": "http.response.body", "body": response.body})
+        return
+    await _send_pieces(response, send, turn)
+
+
+async def _send_pieces(response: Response, send: Send, turn: Turn) -> None:
+    """Send the pieces of a body, ``response.pace`` seconds apart, or half as many if one is late."""
+    clock = asyncio.get_running_loop().time
+    due = None  # when the next piece is to be sent
+    for piece in response.body:
+        if not piece:
+            await turn.give_way()
+            continue
+        if response.pace and due is not None:
+            due = max(due + response.pace, clock() + response.pace / 2)
+            await turn.give_way(due - clock())
+        else:
+            due = clock()
+            await turn.give_way()
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body"})
