@@ -1,4 +1,4 @@
-"""What the notebooks import: ``from helpers import connect``."""
+"""The package that the notebooks import: ``from helpers import connect``."""
 
 from helpers.connect import connect
 

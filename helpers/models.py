@@ -1,4 +1,4 @@
-"""The Phi-4 family as data: what each model is, each fact with its source."""
+"""Look up facts about the models of the Phi-4 family, each with its source."""
 
 from __future__ import annotations
 
@@ -11,17 +11,22 @@ DATA = Path(__file__).with_name("data") / "phi4_family.toml"
 
 @dataclass(frozen=True)
 class Fact:
-    """One value, where it was read, and why it may be wrong ("" if nothing speaks against it)."""
+    """A value, its source, and why it may be wrong ("" if there is no known reason).
+
+    ``value`` is None if no source has it.
+    """
 
     value: int | float | str | bool | None
     source: str
     unsure: str = ""
 
     def __str__(self) -> str:
-        """The value as a table shows it: "-" where none was found, a question mark where it is unsure.
+        """Return the value for a table: "-" if it is unknown, with " ?" if it may be wrong.
 
-        >>> str(Fact(16384, "registry")), str(Fact(False, "list")), str(Fact(128000, "list", "the card says 128K"))
-        ('16,384', 'no', '128,000 ?')
+        >>> str(Fact(16384, "registry")), str(Fact(False, "list"))
+        ('16,384', 'no')
+        >>> str(Fact(128000, "list", unsure="the card says 128K"))
+        '128,000 ?'
         """
         if self.value is None:
             return "-"
@@ -33,32 +38,38 @@ class Fact:
 
 
 def phi4_family() -> dict[str, dict[str, Fact]]:
-    """The models by name, each a dict with the same fields.
+    """Return the facts about each model, by the model's name. All models have the same fields:
 
-    Fields: parameters (billions), context, max_output and vocabulary (tokens), reads (kinds of input), tool_calling
-    (whether Microsoft's list says so), licence, released (year and month).
+    * parameters: in billions
+    * context, max_output, vocabulary: in tokens
+    * reads: the kinds of input, such as "text+image+audio"
+    * tool_calling: True if Microsoft's list of models says so
+    * licence
+    * released: year and month, such as "2024-12"
 
     >>> phi4_family()["Phi-4"]["context"].value
     16384
     """
-    data = _data()
+    data = _read_data()
     return {
-        name: {
-            field: Fact(fact.get("value"), data["sources"][fact["source"]], fact.get("unsure", ""))
-            for field, fact in facts.items()
+        model: {
+            field: Fact(row.get("value"), data["sources"][row["source"]], row.get("unsure", ""))
+            for field, row in rows.items()
         }
-        for name, facts in data["models"].items()
+        for model, rows in data["models"].items()
     }
 
 
 def phi4_shape() -> dict[str, int]:
-    """The inner sizes of Phi-4, from its public config.json: hidden, layers, heads, key_value_heads, head_dimension.
+    """Return the dimensions of Phi-4's network, from the model's public config.json.
+
+    The keys are hidden, layers, heads, key_value_heads and head_dimension.
 
     >>> phi4_shape()["layers"]
     40
     """
-    return _data()["shape"]
+    return _read_data()["shape"]
 
 
-def _data() -> dict:
+def _read_data() -> dict:
     return tomllib.loads(DATA.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Runs the files of the folder ``snippets`` as a person does: each in a process of its own, with the program for it."""
+"""Run the files of the folder ``snippets``, each in a process of its own, with its own program."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 from IPython.display import Markdown
 
 SNIPPETS = Path(__file__).parent.parent / "snippets"
-LONGEST = 120  # seconds that a snippet may take
-LANGUAGES = {".py": "python", ".mjs": "js", ".sh": "sh", ".cs": "csharp"}
-INSTALL = {  # kind -> what to do in the kit's folder
+TIMEOUT_SECONDS = 120
+MARKDOWN_LANGUAGES = {".py": "python", ".mjs": "js", ".sh": "sh", ".cs": "csharp"}
+INSTALL_HINTS = {  # commands are for the kit's folder
     "node": "install Node.js 20 or newer; then: cd snippets, npm ci",
     "curl": "install curl 7.82 or newer; on Windows Git for Windows brings the shell sh",
     "langchain": "cd snippets/environments/langchain, python -m uv sync --frozen",
@@ -23,83 +23,124 @@ INSTALL = {  # kind -> what to do in the kit's folder
 
 
 class ToolMissingError(RuntimeError):
-    """A program or its packages are not on this computer. The message says how to get them."""
+    """A program or its packages are not installed. The message says how to install them."""
 
 
 class SnippetFailedError(RuntimeError):
-    """A snippet ended with an error. The message holds what it complained of."""
+    """A snippet ended with an error or took too long. The message has the snippet's own errors."""
 
 
 def kind_of(file: str) -> str:
-    """What runs a snippet: "node", "curl", "langchain", "litellm", or "python", which is this Python itself.
+    """Return what runs a snippet: "node", "curl", "langchain", "litellm" or "python".
 
-    >>> [kind_of(f"stream/{name}") for name in ("openai.mjs", "curl.sh", "litellm_client.py", "openai_sdk.py")]
-    ['node', 'curl', 'litellm', 'python']
+    LangChain and LiteLLM have environments of their own; "python" is the Python of this process.
+
+    >>> kind_of("stream/openai.mjs"), kind_of("stream/curl.sh")
+    ('node', 'curl')
+    >>> kind_of("stream/litellm_client.py"), kind_of("stream/openai_sdk.py")
+    ('litellm', 'python')
     """
     path = Path(file)
-    first = path.name.partition("_")[0]
-    return {".mjs": "node", ".sh": "curl"}.get(path.suffix, first if first in INSTALL else "python")
+    if path.suffix == ".mjs":
+        return "node"
+    if path.suffix == ".sh":
+        return "curl"
+    client = path.name.partition("_")[0]
+    return client if client in ("langchain", "litellm") else "python"
 
 
 def command_for(kind: str) -> list[str]:
-    """The command that runs a kind of snippet. Raises ToolMissingError where its program or its packages are absent."""
+    """Return the command that runs a kind of snippet, without the snippet's path.
+
+    Raises ToolMissingError if the program or its packages are not installed.
+    """
     if kind == "python":
         return [sys.executable]
     if kind in ("langchain", "litellm"):
         environment = SNIPPETS / "environments" / kind / ".venv"
-        program = shutil.which(environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
-        is_there = program is not None
+        python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        program = shutil.which(python)
     elif kind == "node":
-        program, is_there = shutil.which("node"), (SNIPPETS / "node_modules").is_dir()
+        program = shutil.which("node") if (SNIPPETS / "node_modules").is_dir() else None
     else:
-        program, is_there = shutil.which("sh"), shutil.which("curl") is not None
-    if not (program and is_there):
-        raise ToolMissingError(f"Not here: {kind}. To get it: {INSTALL[kind]}. Then run this cell again.")
+        program = shutil.which("sh") if shutil.which("curl") else None
+    if program is None:
+        raise ToolMissingError(
+            f"Not installed: {kind}. To install it: {INSTALL_HINTS[kind]}. "
+            "Then run this cell again."
+        )
     return [program]
 
 
 def output_of(file: str, code: str | None = None) -> str:
-    """What a snippet prints, such as ``output_of("stream/openai.mjs")``.
+    """Run a snippet and return what it prints.
 
-    code: Python to run in the file's place, by the same program. Raises ToolMissingError; SnippetFailedError if it ends
-    with an error, or not within two minutes.
+    file: its path in the folder ``snippets``, such as "stream/openai.mjs".
+    code: Python code to run instead of the file, with the program of the file.
+
+    Raises ToolMissingError if something is not installed. Raises SnippetFailedError if the snippet
+    ends with an error, or does not end within two minutes.
     """
-    target = [str(SNIPPETS / file)] if code is None else ["-c", code]
-    plain = os.environ | {"FORCE_COLOR": "0", "PYTHONUTF8": "1"}  # Jupyter asks for coloured numbers
-    command = [*command_for(kind_of(file)), *target]
+    arguments = [str(SNIPPETS / file)] if code is None else ["-c", code]
+    environment = os.environ | {
+        "FORCE_COLOR": "0",  # Jupyter sets it to 1, and Node.js would colour its output
+        "PYTHONUTF8": "1",
+    }
     try:
-        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=plain, timeout=LONGEST)
+        process = subprocess.run(
+            [*command_for(kind_of(file)), *arguments],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            env=environment,
+            timeout=TIMEOUT_SECONDS,
+        )
     except subprocess.TimeoutExpired:
-        raise SnippetFailedError(f"{file} did not end within {LONGEST} seconds.") from None
-    if done.returncode:
-        complaints = [line.strip() for line in done.stderr.splitlines() if "Error" in line] or [done.stderr.strip()]
-        raise SnippetFailedError(f"{file} ended with status {done.returncode}: {' / '.join(complaints)[:1000]}")
-    return done.stdout
+        raise SnippetFailedError(f"{file} did not end within {TIMEOUT_SECONDS} seconds.") from None
+    if process.returncode:
+        lines = [line.strip() for line in process.stderr.splitlines() if "Error" in line]
+        errors = " / ".join(lines or [process.stderr.strip()])[:1000]
+        raise SnippetFailedError(f"{file} ended with status {process.returncode}: {errors}")
+    return process.stdout
 
 
 def run(file: str, code: str | None = None) -> None:
-    """Prints what a snippet prints, or what has to be installed first. Raises SnippetFailedError as ``output_of`` does."""
+    """Run a snippet and print what it prints, or what has to be installed first.
+
+    The arguments are those of ``output_of``. Raises SnippetFailedError.
+    """
     try:
         print(output_of(file, code).rstrip())
-    except ToolMissingError as missing:
-        print(missing)
+    except ToolMissingError as error:
+        print(error)
 
 
-def answer_in(printed: str) -> str:
-    """The answer in what a snippet prints: curl prints a reply or its events as they came, the others the text.
+def answer_in(output: str) -> str:
+    """Return the model's answer from the output of a snippet.
 
-    >>> answer_in("Response: Paris.\\nModel: Phi-4"), answer_in('{"choices": [{"message": {"content": "Paris."}}]}')
-    ('Paris.', 'Paris.')
+    curl prints the body of a response, or its events; other clients print the text of the answer.
+
+    >>> answer_in("Response: Paris.\\nModel: Phi-4")
+    'Paris.'
+    >>> answer_in('{"choices": [{"message": {"content": "Paris."}}]}')
+    'Paris.'
     """
-    if printed.startswith("{"):
-        return json.loads(printed)["choices"][0]["message"]["content"]
-    if printed.startswith("data: "):
-        events = [json.loads(line.removeprefix("data: ")) for line in printed.splitlines() if line.startswith("data: {")]
-        return "".join(choice["delta"].get("content") or "" for event in events for choice in event["choices"])
-    return printed.splitlines()[0].removeprefix("Response: ")
+    if output.startswith("{"):
+        return json.loads(output)["choices"][0]["message"]["content"]
+    if output.startswith("data: "):
+        events = [
+            json.loads(line.removeprefix("data: "))
+            for line in output.splitlines()
+            if line.startswith("data: {")
+        ]
+        return "".join(
+            choice["delta"].get("content") or "" for event in events for choice in event["choices"]
+        )
+    return output.splitlines()[0].removeprefix("Response: ")
 
 
 def source(file: str) -> Markdown:
-    """A snippet, to be shown below a cell."""
+    """Return the code of a snippet as Markdown, which Jupyter shows below a cell."""
     path = SNIPPETS / file
-    return Markdown(f"```{LANGUAGES[path.suffix]}\n{path.read_text(encoding='utf-8')}```")
+    language = MARKDOWN_LANGUAGES[path.suffix]
+    return Markdown(f"```{language}\n{path.read_text(encoding='utf-8')}```")

@@ -1,4 +1,4 @@
-"""Deployments and their price: what you have agreed to pay, and what is still running."""
+"""Check what a deployment will cost before it starts, and list the deployments that are running."""
 
 from __future__ import annotations
 
@@ -20,126 +20,166 @@ if TYPE_CHECKING:
 
 
 class PriceNotAcceptedError(RuntimeError):
-    """A deployment would cost more than was agreed to. No instance has been started."""
+    """You have not agreed to the price of a deployment. No instance was started."""
 
 
 @dataclass(frozen=True)
-class Running:
-    """A deployment that exists and is billed. ``minutes``: whole ones since it was created. ``usd``: what they cost by
-    today's list price at today's number of instances, since Azure tells no earlier one; None if no price is known."""
+class RunningDeployment:
+    """A deployment that exists and is billed.
+
+    ``minutes`` counts whole minutes since the deployment was created. ``usd`` is what they cost in
+    US dollars, at today's list price and today's number of instances, because Azure does not tell
+    earlier ones; it is None if there is no known price.
+    """
 
     workspace: str
     resource_group: str
-    region: str
     endpoint: str
     deployment: str
     instance_type: str
     instances: int
     state: str
     minutes: int
-    usd_per_hour: float | None
     usd: float | None
 
     def __str__(self) -> str:
-        """One line that says it all.
+        """Return a line for a list of deployments.
 
-        >>> row = "phi4-workspace", "phi4-lessons", "eastus2", "my-phi4", "blue", "Standard_NC24ads_A100_v4", 1, "Succeeded"
-        >>> print(Running(*row, 125, 3.673, 7.65))
-        my-phi4/blue in phi4-workspace: 1 x Standard_NC24ads_A100_v4, Succeeded, 2 h 5 min, 7.65 US dollars so far
+        >>> size = "Standard_NC24ads_A100_v4"
+        >>> print(RunningDeployment("w", "group", "phi4", "blue", size, 1, "Failed", 125, 7.65))
+        phi4/blue in w: 1 x Standard_NC24ads_A100_v4, Failed, 2 h 5 min, 7.65 US dollars so far
         """
-        price = "no price known" if self.usd is None else f"{self.usd:,.2f} US dollars so far"
+        cost = "no price known" if self.usd is None else f"{self.usd:,.2f} US dollars so far"
         return (
-            f"{self.endpoint}/{self.deployment} in {self.workspace}: {self.instances} x {self.instance_type}, {self.state}, "
-            f"{self.minutes // 60} h {self.minutes % 60} min, {price}"
+            f"{self.endpoint}/{self.deployment} in {self.workspace}: "
+            f"{self.instances} x {self.instance_type}, {self.state}, "
+            f"{self.minutes // 60} h {self.minutes % 60} min, {cost}"
         )
 
 
-def accept_price(instance_type: str, instance_count: int = 1, region: str = "eastus", *, guide: Price | None = None) -> float:
-    """Says what a deployment will cost per hour, and returns it in US dollars, if you have agreed to pay as much.
+def accept_price(
+    instance_type: str,
+    instance_count: int = 1,
+    region: str = "eastus",
+    *,
+    guide: Price | None = None,
+) -> float:
+    """Check that you have agreed to the price of a deployment, print the price, and return it.
 
-    The price is that of helpers.prices.retail_price: what Azure lists today, or the kit's dated table without a network.
-    guide: the price to take if the list has none of that size in that region, such as that of another region, or of a size
-    that is sure to cost more; what is printed says so.
+    Call this before anything that starts a machine. You agree by setting the environment variable
+    AZURE_MAX_USD_PER_HOUR to the most that one deployment may cost per hour.
 
-    You agree by setting AZURE_MAX_USD_PER_HOUR to the most that one deployment may cost per hour. Raises
-    PriceNotAcceptedError if it is not set, or too low; ValueError if no price is known and there is no guide, or if the
-    variable holds no number; PricesError if the list cannot be trusted. Call it before anything that starts a machine.
+    The result is in US dollars per hour for all instances. The price per instance is that of
+    ``helpers.prices.retail_price``: what Azure lists today, or without a network the kit's dated
+    table.
+
+    guide: the price to use if there is none for that size and region, such as the price in another
+        region, or of a size that certainly costs more. The printed text says so.
+
+    Raises PriceNotAcceptedError if AZURE_MAX_USD_PER_HOUR is not set, or below the price. Raises
+    ValueError if there is no price and no guide, or if the variable is not a number. Raises
+    ``helpers.prices.PricesError`` if the price list cannot be read or trusted.
     """
+    note = ""
     try:
-        price, note = retail_price(instance_type, region), ""
+        price = retail_price(instance_type, region)
     except NotListedError as error:
         if guide is None:
-            raise ValueError(f"no price is known of {instance_type} in {region}: {error}\nNo instance was started.") from None
-        price, note = guide, f"No price is known of {instance_type} in {region}. Taken is that of another:\n"
+            raise ValueError(
+                f"There is no known price of {instance_type} in {region}, so no instance was "
+                f"started. {error}"
+            ) from None
+        price = guide
+        note = f"There is no known price of {instance_type} in {region}. Using another price:\n"
     per_hour = cost_usd(price, instance_count, hours=1)
-    offer = f"{note}{instance_count} x {price.sku} in {price.region} costs {per_hour:,.2f} US dollars an hour"
-    agreed = os.environ.get(MOST_USD_PER_HOUR, "")
-    if not agreed:
+    offer = (
+        f"{note}{instance_count} x {price.sku} in {price.region} "
+        f"costs {per_hour:,.2f} US dollars an hour"
+    )
+    limit = os.environ.get(MOST_USD_PER_HOUR, "")
+    if not limit:
         raise PriceNotAcceptedError(
-            f"{offer}.\nIf you agree, set {MOST_USD_PER_HOUR} to that amount or more. No instance was started."
+            f"{offer}.\nIf you agree, set {MOST_USD_PER_HOUR} to that amount or more. "
+            "No instance was started."
         )
-    if round(per_hour, 2) > agreed_usd_per_hour(agreed):  # to the cent, as it is said
-        raise PriceNotAcceptedError(f"{offer},\nbut {MOST_USD_PER_HOUR} allows {agreed}. No instance was started.")
-    print(f"{offer} until it is deleted\n({price.source}, {price.date}; {MOST_USD_PER_HOUR} allows {agreed}).")
+    if round(per_hour, 2) > agreed_usd_per_hour(limit):  # rounded as in the printed offer
+        raise PriceNotAcceptedError(
+            f"{offer},\nbut {MOST_USD_PER_HOUR} allows {limit}. No instance was started."
+        )
+    print(
+        f"{offer} until it is deleted\n"
+        f"({price.source}, {price.date}; {MOST_USD_PER_HOUR} allows {limit})."
+    )
     return per_hour
 
 
 def why_refused(error: HttpResponseError) -> str:
-    """What Azure says of a deployment or an endpoint that it refused: the message inside the message.
+    """Return why Azure refused an endpoint or a deployment: the innermost message of the error.
 
-    Such a refusal is an error with details, which hold a text, which ends in JSON, which has lists of messages under
-    "errors". (So public reports show it; in some the braces are doubled.) Of any other error it is the message.
+    When managed compute refuses something, the error has details, a detail has a text, the text
+    ends in JSON, and that JSON has lists of messages under "errors". (Public reports show this; in
+    some of them all braces are doubled.) For other errors, returns the error's own message.
     """
     if error.error is None:
         return error.message
     for detail in error.error.details or []:
-        text = detail.message or ""
-        inner = text[text.find("{") :] if "{" in text else ""
-        if inner.startswith("{{"):
-            inner = inner.replace("{{", "{").replace("}}", "}")
-        try:
-            messages = [message for each in json.loads(inner)["errors"].values() for message in each]
-        except (ValueError, KeyError, TypeError, AttributeError):
-            continue
-        if messages and all(isinstance(message, str) for message in messages):
+        if messages := _messages_in(detail.message or ""):
             return " ".join(messages)
     return error.error.message or error.message
 
 
-def running(credential: TokenCredential, subscription_id: str) -> list[Running]:
-    """All online deployments in all workspaces of a subscription that you may see: the most expensive first.
+def _messages_in(text: str) -> list[str]:
+    """Return all messages under "errors" in the JSON at the end of a text, or []."""
+    inner = "".join(text.partition("{")[1:])
+    if inner.startswith("{{"):
+        inner = inner.replace("{{", "{").replace("}}", "}")
+    try:
+        messages = [message for row in json.loads(inner)["errors"].values() for message in row]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []
+    return messages if all(isinstance(message, str) for message in messages) else []
 
-    It asks the control plane, real or simulated, as the environment says, and helpers.prices.retail_price for each size in
-    each region. Failed deployments are listed too, since their machines may be billed. Raises
+
+def running(credential: TokenCredential, subscription_id: str) -> list[RunningDeployment]:
+    """Return all online deployments in the subscription that you may see, most expensive first.
+
+    Failed deployments are included, because their machines may be billed. Deployments without a
+    known price come first.
+
+    Asks the control plane, real or simulated, that the environment variables name, and
+    ``helpers.prices.retail_price`` once for each size and region. Raises
     azure.core.exceptions.HttpResponseError as azure-ai-ml does.
     """
-    from azure.ai.ml import MLClient  # takes more than a second
+    from azure.ai.ml import MLClient  # imported here because it takes more than a second
 
-    price_of = cache(_price_or_none)  # of this moment: each is asked once
-    found = []
+    price_of = cache(_price_or_none)
+    rows = []
     subscription = MLClient(credential, subscription_id, enable_telemetry=False)
     for workspace in subscription.workspaces.list(scope="subscription"):
-        ml = MLClient(credential, subscription_id, workspace.resource_group, workspace.name, enable_telemetry=False)
+        group = workspace.resource_group
+        ml = MLClient(credential, subscription_id, group, workspace.name, enable_telemetry=False)
         for endpoint in ml.online_endpoints.list():
             for deployment in ml.online_deployments.list(endpoint.name):
-                minutes = math.floor((datetime.now(UTC) - deployment.creation_context.created_at).total_seconds() / 60)
+                age = datetime.now(UTC) - deployment.creation_context.created_at
+                minutes = max(0, math.floor(age.total_seconds() / 60))
+                instances = deployment.instance_count
                 price = price_of(deployment.instance_type, endpoint.location)
-                per_hour = None if price is None else cost_usd(price, deployment.instance_count, hours=1)
-                row = Running(
-                    workspace.name,
-                    workspace.resource_group,
-                    endpoint.location,
-                    endpoint.name,
-                    deployment.name,
-                    deployment.instance_type,
-                    deployment.instance_count,
-                    str(getattr(deployment.provisioning_state, "value", deployment.provisioning_state)),
-                    minutes,
-                    per_hour,
-                    None if per_hour is None else per_hour * minutes / 60,
+                usd = None if price is None else cost_usd(price, instances, minutes / 60)
+                state = deployment.provisioning_state
+                rows.append(
+                    RunningDeployment(
+                        workspace=workspace.name,
+                        resource_group=group,
+                        endpoint=endpoint.name,
+                        deployment=deployment.name,
+                        instance_type=deployment.instance_type,
+                        instances=instances,
+                        state=str(getattr(state, "value", state)),
+                        minutes=minutes,
+                        usd=usd,
+                    )
                 )
-                found.append(row)
-    return sorted(found, key=lambda row: math.inf if row.usd is None else row.usd, reverse=True)
+    return sorted(rows, key=lambda row: math.inf if row.usd is None else row.usd, reverse=True)
 
 
 def _price_or_none(instance_type: str, region: str) -> Price | None:

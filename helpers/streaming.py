@@ -1,6 +1,7 @@
-"""Streamed answers, read with care: chunks without choices, without a delta, without content, and streams that break off.
+"""Read streamed answers, including chunks without choices, delta or content, and broken streams.
 
-A chunk is one of the SDK's ``StreamingChatCompletionsUpdate`` objects, from the synchronous or the asynchronous client.
+A chunk is a ``StreamingChatCompletionsUpdate`` of the SDK, from its synchronous or asynchronous
+client.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from azure.ai.inference.models import StreamingChatCompletionsUpdate as Chunk
 
 
 def piece_of(chunk: Chunk) -> str:
-    """The text that a chunk adds to the answer (the first, if there are several), "" if none.
+    """Return the text that a chunk adds to the answer, or "" if it adds none.
+
+    If the chunks hold several answers, only the first (index 0) counts.
 
     >>> piece_of(Chunk({"choices": [{"index": 0, "delta": {"content": "Hi"}}]}))
     'Hi'
@@ -25,13 +28,13 @@ def piece_of(chunk: Chunk) -> str:
 
 
 def print_stream(stream: Iterable[Chunk]) -> str:
-    """Prints an answer while it arrives, and returns its whole text.
+    """Print an answer while it arrives, and return its whole text.
 
-    Raises what the stream raises when it breaks; what had arrived is printed by then.
+    If the stream breaks, raises the error of the stream, after printing the text that has arrived.
 
-    >>> print_stream([Chunk({"choices": [{"delta": {"content": text}}]}) for text in ("a", None)])
-    a
-    'a'
+    >>> print_stream(Chunk({"choices": [{"delta": {"content": text}}]}) for text in ("a", "b"))
+    ab
+    'ab'
     """
     text = ""
     for chunk in stream:
@@ -43,9 +46,12 @@ def print_stream(stream: Iterable[Chunk]) -> str:
 
 
 def finish_reason_of(chunks: Iterable[Chunk]) -> str | None:
-    """Why the answer ended ("stop", "length", ...), or None if its stream broke off before it said so.
+    """Return why the answer ended: "stop", "length" or another reason in the server's own words.
 
-    >>> finish_reason_of([Chunk({"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]})])
+    Returns None if no chunk has a reason, which means that the stream broke off. If the chunks hold
+    several answers, only the first (index 0) counts.
+
+    >>> finish_reason_of([Chunk({"choices": [{"delta": {}, "finish_reason": "length"}]})])
     'length'
     >>> finish_reason_of([]) is None
     True

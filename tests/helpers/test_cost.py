@@ -1,4 +1,4 @@
-"""The arithmetic of cost: against the worked examples that were checked by hand, and against what it must refuse."""
+"""Test cost calculations with examples that were checked by hand, and with impossible arguments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from helpers.cost import (
-    SPANS,
+    FORGOTTEN_HOURS,
     Price,
     break_even_output_tokens_per_second,
     core_hours,
@@ -23,13 +23,14 @@ from helpers.cost import (
 
 A100, H100 = "Standard_NC24ads_A100_v4", "Standard_NC40ads_H100_v5"
 EURO = Price(A100, "westeurope", 3.4, "EUR", "a test", "2026-11-09")
-NO_NUMBER = [-1, math.nan, math.inf, True, "1", None]
+NOT_NUMBERS = [-1, math.nan, math.inf, True, "1", None]
 
 
 @pytest.mark.parametrize(
-    ("sku", "hours", "usd"), [(A100, 168, 617.06), (A100, 730, 2681.29), (H100, 168, 1172.64), (H100, 730, 5095.40)]
+    ("sku", "hours", "usd"),
+    [(A100, 168, 617.06), (A100, 730, 2681.29), (H100, 168, 1172.64), (H100, 730, 5095.40)],
 )
-def test_the_worked_examples_come_out(sku, hours, usd):
+def test_cost_agrees_with_the_worked_examples(sku, hours, usd):
     assert round(cost_usd(list_price(sku), 1, hours), 2) == usd
 
 
@@ -40,14 +41,26 @@ def test_core_hours_are_cores_times_instances_times_hours():
 
 def test_cost_is_the_price_of_a_core_hour_times_core_hours():
     price = list_price(A100)
-    assert cost_usd(price, 2, 31.5) == pytest.approx(core_hours(A100, 2, 31.5) * price.per_hour / sizes()[A100].vcpus)
+    assert cost_usd(price, 2, 31.5) == pytest.approx(
+        core_hours(A100, 2, 31.5) * price.per_hour / sizes()[A100].vcpus
+    )
 
 
 @pytest.mark.parametrize(
     ("hours", "minutes"),
-    [(0, 0), (1 / 60, 1), (0.1, 6), (0.7, 42), (1 / 3, 20), (2.05, 123), (25 / 3, 500), (61 / 3600, 2), (Fraction(5, 60), 5)],
+    [
+        (0, 0),
+        (1 / 60, 1),
+        (0.1, 6),
+        (0.7, 42),
+        (1 / 3, 20),
+        (2.05, 123),
+        (25 / 3, 500),
+        (61 / 3600, 2),
+        (Fraction(5, 60), 5),
+    ],
 )
-def test_a_minute_that_has_begun_counts_whole_and_no_other(hours, minutes):
+def test_only_a_minute_that_has_begun_counts_as_a_whole_one(hours, minutes):
     assert cost_usd(60, 1, hours) == pytest.approx(minutes)
 
 
@@ -59,64 +72,84 @@ def test_every_size_has_a_price_in_east_us_with_a_date():
         assert price.date in ("2026-11-09", "undated copy, about 2025")
 
 
-def test_undated_prices_say_so():
-    assert list_price("Standard_ND96amsr_A100_v4").date == list_price(A100, "uksouth").date == "undated copy, about 2025"
+def test_an_undated_price_says_that_it_is_undated():
+    assert (
+        list_price("Standard_ND96amsr_A100_v4").date
+        == list_price(A100, "uksouth").date
+        == "undated copy, about 2025"
+    )
 
 
-def test_a_region_without_a_price_names_those_that_have_one():
-    with pytest.raises(ValueError, match="no price of .*'norwayeast', only in\ncentralindia, .*eastus, .*westus3$"):
+def test_the_error_for_an_unknown_region_lists_the_known_regions():
+    with pytest.raises(
+        ValueError, match="no price of .*'norwayeast', only in\ncentralindia, .*eastus, .*westus3$"
+    ):
         list_price(A100, "norwayeast")
 
 
-def test_no_line_of_that_error_is_too_long_for_a_page():
-    with pytest.raises(ValueError) as caught:
+def test_the_error_for_an_unknown_region_has_no_line_too_long_for_a_page():
+    with pytest.raises(ValueError) as error:
         list_price(A100, "norwayeast")
-    assert max(map(len, f"ValueError: {caught.value}".splitlines())) <= 96
+    assert max(map(len, f"ValueError: {error.value}".splitlines())) <= 96
 
 
 @pytest.mark.parametrize("call", [lambda: list_price("NC24"), lambda: core_hours("NC24", 1, 1)])
-def test_a_size_that_phi4_may_not_use_names_those_that_it_may(call):
-    with pytest.raises(ValueError, match="'NC24'.*Standard_NC24ads_A100_v4, .*Standard_ND96isr_H100_v5"):
+def test_the_error_for_an_unknown_size_lists_the_sizes_for_phi4(call):
+    with pytest.raises(
+        ValueError, match="'NC24'.*Standard_NC24ads_A100_v4, .*Standard_ND96isr_H100_v5"
+    ):
         call()
 
 
-def test_forgetting_costs_what_the_hours_cost():
-    assert forgotten_usd(list_price(A100), 2) == {span: pytest.approx(2 * 3.673 * hours) for span, hours in SPANS.items()}
+def test_a_forgotten_deployment_costs_what_its_hours_cost():
+    assert forgotten_usd(list_price(A100), 2) == {
+        span: pytest.approx(2 * 3.673 * hours) for span, hours in FORGOTTEN_HOURS.items()
+    }
 
 
-@pytest.mark.parametrize(("rate", "usd"), [(309.0, 3.30), (1029.4, 0.99), (96.85, 10.53), (325.2, 3.14)])
-def test_dollars_per_million_tokens_are_those_of_the_benchmark(rate, usd):
+@pytest.mark.parametrize(
+    ("rate", "usd"), [(309.0, 3.30), (1029.4, 0.99), (96.85, 10.53), (325.2, 3.14)]
+)
+def test_usd_per_million_tokens_agrees_with_the_benchmark(rate, usd):
     assert round(usd_per_million_tokens(list_price(A100), 1, rate), 2) == usd
 
 
-def test_half_the_use_doubles_the_price_of_a_token():
+def test_half_the_utilisation_doubles_the_price_of_a_token():
     assert usd_per_million_tokens(4, 2, 100, 0.5) == 2 * usd_per_million_tokens(4, 2, 100)
 
 
 @pytest.mark.parametrize(("sku", "rate"), [(A100, 1319), (H100, 2506)])
-def test_break_even_is_that_of_the_worked_example(sku, rate):
+def test_break_even_agrees_with_the_worked_examples(sku, rate):
     assert round(break_even_output_tokens_per_second(list_price(sku), 1, 0.125, 0.50, 2.19)) == rate
 
 
-def test_at_break_even_both_cost_the_same():
+def test_at_break_even_machines_and_api_cost_the_same():
     rate = break_even_output_tokens_per_second(3.673, 2, 0.125, 0.50, 3)
     by_token = rate * 3600 * (3 * 0.125 + 0.50) / 1e6
     assert by_token == pytest.approx(cost_usd(3.673, 2, 1))
 
 
-def test_utilisation_above_one_says_that_it_never_pays():
+def test_utilisation_needed_can_be_above_one():
     assert utilisation_needed(1319, 325.2) == pytest.approx(4.056, abs=1e-3)
 
 
 @pytest.mark.parametrize(
-    ("rate", "latency", "at_a_time", "instances"),
-    [(0, 7, 1, 1), (0.1, 7, 1, 1), (0.5, 7, 1, 5), (0.5, 7.01, 1, 6), (1, 0.7, 1, 1), (11.2, 1, 16, 1), (11.3, 1, 16, 2)],
+    ("rate", "latency", "concurrent", "instances"),
+    [
+        (0, 7, 1, 1),
+        (0.1, 7, 1, 1),
+        (0.5, 7, 1, 5),
+        (0.5, 7.01, 1, 6),
+        (1, 0.7, 1, 1),
+        (11.2, 1, 16, 1),
+        (11.3, 1, 16, 2),
+    ],
 )
-def test_the_sizing_rule_rounds_up_and_leaves_headroom(rate, latency, at_a_time, instances):
-    assert instances_needed(rate, latency, at_a_time) == instances
+def test_the_sizing_rule_rounds_up_and_leaves_headroom(rate, latency, concurrent, instances):
+    assert instances_needed(rate, latency, concurrent) == instances
 
 
-@pytest.mark.parametrize("wrong", NO_NUMBER)
+@pytest.mark.parametrize("wrong", NOT_NUMBERS)
 @pytest.mark.parametrize(
     "call",
     [
@@ -134,8 +167,8 @@ def test_the_sizing_rule_rounds_up_and_leaves_headroom(rate, latency, at_a_time,
         lambda wrong: instances_needed(1, wrong, 1),
     ],
 )
-def test_what_is_no_number_is_refused_with_what_was_found(call, wrong):
-    with pytest.raises(ValueError, match=f"found .*={wrong!r}, expected "):
+def test_what_is_not_a_number_is_refused_and_shown(call, wrong):
+    with pytest.raises(ValueError, match=f"^[a-z_]+ is {wrong!r}, expected "):
         call(wrong)
 
 
@@ -151,17 +184,22 @@ def test_what_is_no_number_is_refused_with_what_was_found(call, wrong):
         lambda: instances_needed(1, 0, 1),
     ],
 )
-def test_nothing_and_too_much_are_refused(call):
+def test_zero_and_shares_above_one_are_refused(call):
     with pytest.raises(ValueError, match="expected a (number above 0|share above 0 and at most 1)"):
         call()
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "2", None])
 @pytest.mark.parametrize(
-    "call", [lambda n: cost_usd(1, n, 1), lambda n: core_hours(A100, n, 1), lambda n: instances_needed(1, 1, n)]
+    "call",
+    [
+        lambda n: cost_usd(1, n, 1),
+        lambda n: core_hours(A100, n, 1),
+        lambda n: instances_needed(1, 1, n),
+    ],
 )
-def test_instances_are_whole_and_at_least_one(call, wrong):
-    with pytest.raises(ValueError, match="expected a whole number of at least 1"):
+def test_instances_must_be_whole_and_at_least_one(call, wrong):
+    with pytest.raises(ValueError, match=f"is {wrong!r}, expected a whole number of at least 1"):
         call(wrong)
 
 
@@ -175,5 +213,5 @@ def test_instances_are_whole_and_at_least_one(call, wrong):
     ],
 )
 def test_currencies_are_not_mixed(call):
-    with pytest.raises(ValueError, match="found a price in EUR, expected USD"):
+    with pytest.raises(ValueError, match="price is in EUR, expected USD"):
         call()

@@ -1,4 +1,4 @@
-"""The Phi-4 family as data: whole, sourced, and in agreement with the rest of the kit."""
+"""Test that the data about the Phi-4 family is complete, has sources, and agrees with the kit."""
 
 from __future__ import annotations
 
@@ -8,10 +8,19 @@ import tomllib
 import pytest
 
 from helpers.models import DATA, Fact, phi4_family, phi4_shape
-from helpers.tokens import CONTEXT_LENGTH
 from simulated_azure.inference.endpoint import INFO
+from simulated_azure.inference.tokens import CONTEXT_LENGTH
 
-FIELDS = ["parameters", "context", "max_output", "vocabulary", "reads", "tool_calling", "licence", "released"]
+FIELDS = [
+    "parameters",
+    "context",
+    "max_output",
+    "vocabulary",
+    "reads",
+    "tool_calling",
+    "licence",
+    "released",
+]
 
 
 @pytest.fixture(params=phi4_family())
@@ -28,16 +37,16 @@ def test_every_fact_has_a_source_with_a_date(facts):
 
 
 def test_every_source_is_used():
-    named = tomllib.loads(DATA.read_text(encoding="utf-8"))["sources"]
+    sources = tomllib.loads(DATA.read_text(encoding="utf-8"))["sources"]
     used = {fact.source for facts in phi4_family().values() for fact in facts.values()}
-    assert used == set(named.values())
+    assert used == set(sources.values())
 
 
-def test_what_was_not_found_says_why(facts):
+def test_a_fact_without_a_value_says_why(facts):
     assert [field for field, fact in facts.items() if fact.value is None and not fact.unsure] == []
 
 
-def test_values_have_their_types_and_sensible_sizes(facts):
+def test_values_have_plausible_sizes(facts):
     assert 3 < facts["parameters"].value < 15
     assert 16_384 <= facts["context"].value <= 131_072
     assert facts["max_output"].value is None or facts["max_output"].value <= facts["context"].value
@@ -45,11 +54,11 @@ def test_values_have_their_types_and_sensible_sizes(facts):
     assert re.fullmatch(r"202[45]-\d\d", facts["released"].value)
 
 
-def test_the_served_model_is_in_the_family_with_the_context_that_the_kit_enforces():
+def test_the_simulated_model_enforces_the_context_that_the_data_has():
     assert phi4_family()[INFO["model_name"]]["context"].value == CONTEXT_LENGTH
 
 
-def test_the_shape_gives_the_known_cache_per_token():
+def test_the_shape_gives_the_known_cache_size_per_token():
     shape = phi4_shape()
     assert shape["heads"] * shape["head_dimension"] == shape["hidden"]
     assert 2 * shape["layers"] * shape["key_value_heads"] * shape["head_dimension"] * 2 == 204_800
@@ -67,5 +76,5 @@ def test_the_shape_gives_the_known_cache_per_token():
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_fact_is_shown_briefly(fact, text):
+def test_a_fact_as_text(fact, text):
     assert str(fact) == text

@@ -1,62 +1,83 @@
-"""helpers.snippets: what runs a snippet, what is said where it cannot run, and how a failure reads."""
+"""Test helpers.snippets: how snippets run, and the messages if they cannot run or fail."""
 
 from __future__ import annotations
 
 import pytest
 
 from helpers import snippets
-from helpers.snippets import INSTALL, SnippetFailedError, ToolMissingError, answer_in, command_for, kind_of, output_of, run
+from helpers.snippets import (
+    INSTALL_HINTS,
+    SnippetFailedError,
+    ToolMissingError,
+    answer_in,
+    command_for,
+    kind_of,
+    output_of,
+    run,
+)
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder of snippets of our own, and no programs but this Python."""
+    """Return an empty folder of snippets, on a PATH without programs."""
     monkeypatch.setattr(snippets, "SNIPPETS", tmp_path)
     monkeypatch.setenv("PATH", "")
     return tmp_path
 
 
-def test_a_snippet_prints_what_it_prints_in_a_process_of_its_own(folder, monkeypatch):
+def test_a_snippet_runs_in_its_own_process_with_our_variables(folder, monkeypatch):
     monkeypatch.setenv("AZURE_INFERENCE_ENDPOINT", "https://my-phi4.invalid")
-    (folder / "here.py").write_text("import os; print(os.environ['AZURE_INFERENCE_ENDPOINT'], 'größer')", encoding="utf-8")
+    (folder / "here.py").write_text(
+        "import os; print(os.environ['AZURE_INFERENCE_ENDPOINT'], 'größer')", encoding="utf-8"
+    )
     assert output_of("here.py") == "https://my-phi4.invalid größer\n"
 
 
-def test_jupyters_wish_for_colours_is_not_handed_on(folder, monkeypatch):
+def test_a_snippet_prints_without_colours_and_in_utf8(folder, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("PYTHONUTF8", "0")
-    assert output_of("here.py", code="import os, sys; print(os.environ['FORCE_COLOR'], sys.flags.utf8_mode)") == "0 1\n"
+    assert (
+        output_of(
+            "here.py", code="import os, sys; print(os.environ['FORCE_COLOR'], sys.flags.utf8_mode)"
+        )
+        == "0 1\n"
+    )
 
 
-def test_code_takes_the_place_of_a_file(folder):
+def test_code_runs_instead_of_the_file(folder):
     assert output_of("here.py", code="print(6 * 7)") == "42\n"
 
 
-def test_a_failure_says_which_file_and_what_it_complained_of(folder):
+def test_a_failure_names_the_file_and_the_error(folder):
     (folder / "broken.py").write_text("{}['missing']", encoding="utf-8")
-    with pytest.raises(SnippetFailedError, match=r"broken\.py ended with status 1: KeyError: 'missing'"):
+    with pytest.raises(
+        SnippetFailedError, match=r"broken\.py ended with status 1: KeyError: 'missing'"
+    ):
         output_of("broken.py")
     with pytest.raises(SnippetFailedError, match=r"absent\.py"):
         run("absent.py")
 
 
 def test_a_snippet_that_hangs_is_ended(folder, monkeypatch):
-    monkeypatch.setattr(snippets, "LONGEST", 1)
+    monkeypatch.setattr(snippets, "TIMEOUT_SECONDS", 1)
     with pytest.raises(SnippetFailedError, match="did not end within 1 seconds"):
         output_of("here.py", code="import time; time.sleep(60)")
 
 
-@pytest.mark.parametrize(("file", "kind"), [("a/x.mjs", "node"), ("a/curl.sh", "curl"), ("a/langchain_x.py", "langchain")])
-def test_without_its_program_a_snippet_says_how_to_get_it(folder, capsys, file, kind):
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [("a/x.mjs", "node"), ("a/curl.sh", "curl"), ("a/langchain_x.py", "langchain")],
+)
+def test_without_its_program_a_snippet_says_how_to_install_it(folder, capsys, file, kind):
     assert kind_of(file) == kind
-    with pytest.raises(ToolMissingError) as raised:
+    with pytest.raises(ToolMissingError) as error:
         output_of(file)
     run(file)
-    assert capsys.readouterr().out == f"{raised.value}\n"
-    assert INSTALL[kind] in str(raised.value)
+    assert capsys.readouterr().out == f"{error.value}\n"
+    assert INSTALL_HINTS[kind] in str(error.value)
 
 
-def test_programs_alone_are_not_enough_for_node_which_needs_its_packages(folder, monkeypatch):
+def test_node_also_needs_its_packages(folder, monkeypatch):
     node = folder / "node"
     node.write_text("#!/bin/sh\n", encoding="utf-8")
     node.chmod(0o755)
@@ -68,13 +89,15 @@ def test_programs_alone_are_not_enough_for_node_which_needs_its_packages(folder,
 
 
 @pytest.mark.parametrize(
-    "printed",
+    "output",
     [
         "Paris.\nFinish reason: stop\n",
         "Response: Paris.\nModel: Phi-4\n",
         '{"choices": [{"message": {"content": "Paris."}}]}',
-        'data: {"choices":[{"delta":{"content":"Par"}}]}\n\ndata: {"choices":[{"delta":{"content":"is."}}]}\n\ndata: [DONE]\n',
+        'data: {"choices":[{"delta":{"content":"Par"}}]}\n\n'
+        'data: {"choices":[{"delta":{"content":"is."}}]}\n\n'
+        "data: [DONE]\n",
     ],
 )
-def test_the_answer_is_found_in_whatever_a_client_prints(printed):
-    assert answer_in(printed) == "Paris."
+def test_answer_in_reads_the_output_of_every_client(output):
+    assert answer_in(output) == "Paris."

@@ -13,7 +13,7 @@ import pytest
 
 import conftest
 from conftest import OPENAI_BOX, PYTHON_BLOCK, SOLUTION
-from helpers.snippets import INSTALL, kind_of
+from helpers.snippets import INSTALL_HINTS, kind_of
 from tools.refresh import run_notebook, sanitized
 
 ROOT = Path(__file__).parents[2]
@@ -219,7 +219,7 @@ def test_cells_that_need_a_tool_say_so():
         needed = {f"needs-{kind_of(file)}" for file in files} - {"needs-python"}
         assert needed <= set(cell.metadata.get("tags", [])), cell.id
         seen |= needed
-    assert seen == {f"needs-{kind}" for kind in INSTALL}
+    assert seen == {f"needs-{kind}" for kind in INSTALL_HINTS}
 
 
 def test_run_all_goes_through_without_nodejs_curl_and_the_environments(tmp_path, monkeypatch):
@@ -234,7 +234,7 @@ def test_run_all_goes_through_without_nodejs_curl_and_the_environments(tmp_path,
     printed = {cell.id: "".join(output.get("text", "") for output in cell.outputs) for cell in code_cells(lesson)}
     without = [cell for cell in code_cells(lesson) if re.search(r'(?m)^(tour|run)\(".*(mjs|sh|langchain|litellm)', cell.source)]
     assert len(without) == 9
-    assert [cell.id for cell in without if not printed[cell.id].startswith("Not here: ")] == []
+    assert [cell.id for cell in without if not printed[cell.id].startswith("Not installed: ")] == []
     assert printed["openai-tour"].count("same answer") == 4
 
 
