@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-from helpers.connect import MOST_USD_PER_HOUR, agreed_usd_per_hour
 from helpers.cost import Price, cost_usd
 from helpers.prices import NotListedError, PricesError, retail_price
+from helpers.settings import MAX_USD_PER_HOUR, format_usd, parse_usd_per_hour
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -73,14 +73,15 @@ def accept_price(instance_type: str, instance_count: int = 1, region: str = "eas
         price, note = guide, f"No price is known of {instance_type} in {region}. Taken is that of another:\n"
     per_hour = cost_usd(price, instance_count, hours=1)
     offer = f"{note}{instance_count} x {price.sku} in {price.region} costs {per_hour:,.2f} US dollars an hour"
-    agreed = os.environ.get(MOST_USD_PER_HOUR, "")
+    agreed = os.environ.get(MAX_USD_PER_HOUR, "")
     if not agreed:
         raise PriceNotAcceptedError(
-            f"{offer}.\nIf you agree, set {MOST_USD_PER_HOUR} to that amount or more. No instance was started."
+            f"{offer}.\nIf you agree, set {MAX_USD_PER_HOUR} to that amount or more. No instance was started."
         )
-    if round(per_hour, 2) > agreed_usd_per_hour(agreed):  # to the cent, as it is said
-        raise PriceNotAcceptedError(f"{offer},\nbut {MOST_USD_PER_HOUR} allows {agreed}. No instance was started.")
-    print(f"{offer} until it is deleted\n({price.source}, {price.date}; {MOST_USD_PER_HOUR} allows {agreed}).")
+    limit = parse_usd_per_hour(agreed)
+    if round(per_hour, 2) > limit:  # to the cent, as it is said
+        raise PriceNotAcceptedError(f"{offer},\nbut {MAX_USD_PER_HOUR} allows {format_usd(limit)}. No instance was started.")
+    print(f"{offer} until it is deleted\n({price.source}, {price.date}; {MAX_USD_PER_HOUR} allows {format_usd(limit)}).")
     return per_hour
 
 

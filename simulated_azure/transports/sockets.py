@@ -9,7 +9,7 @@ import socket
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from .. import __version__
 from ..azure import MAX_BODY_SIZE, SimulatedAzure
 from ..errors import RequestError
 from ..http import Request, Response, Steps
-from .certificates import NAMES, Certificates, certificate_bundle
+from .certificates import NAMES, Certificates, certificate_bundles
 from .scratch import scratch_folder
 
 EVENTS_AT_ONCE = 32  # of an unpaced stream, before other requests get their turn
@@ -55,7 +55,9 @@ class Simulator:
         self.http_url, self.url = f"http://{shown}:{http_port}", f"https://{shown}:{https_port}"
         self.azure.url = self.url
         certificates = Certificates(dict.fromkeys((*NAMES, name)))
-        self._certificate_files = _write_certificates(certificates.authority_pem)
+        self._authority_pem = certificates.authority_pem
+        self._bundles: dict[str, bytes] = {}  # variable -> content of the files that were written last
+        self._bundle_folder = Path()
         self._on_loaded = on_loaded
         self._servers = [
             uvicorn.Server(_config(self._app)),
@@ -68,8 +70,11 @@ class Simulator:
         if self.errors:
             raise RuntimeError(f"the simulated Azure could not start:\n{self.errors[0]}")
 
-    def variables(self) -> dict[str, str]:
-        """The environment variables that the real SDKs read, so that they find this simulator."""
+    def variables(self, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+        """Return the environment variables that the real SDKs read, so that they find this simulator.
+
+        environ: the variables in force, whose certificates are kept.
+        """
         return {
             "AZURE_INFERENCE_ENDPOINT": self.url,
             "AZURE_INFERENCE_ENDPOINT_HTTP": self.http_url,
@@ -81,12 +86,25 @@ class Simulator:
             "AZURE_SUBSCRIPTION_ID": self.azure.subscription_id,
             "AZURE_RESOURCE_GROUP": self.azure.resource_group,
             "AZURE_ML_WORKSPACE": self.azure.workspace,
-            "AZURE_MAX_USD_PER_HOUR": "12",  # nothing is billed here
+            "AZURE_MAX_USD_PER_HOUR": "12.0000",  # nothing is billed here; nobody types it like this
             "AZURE_RESOURCE_MANAGER_URL": self.url,
             "ARM_CLOUD_METADATA_URL": f"{self.url}/metadata/endpoints?api-version=2019-05-01",
             "REGISTRY_DISCOVERY_ENDPOINT_URL": f"{self.url}/",
-            **self._certificate_files,
+            **self.certificate_files(environ),
         }
+
+    def certificate_files(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return files that make clients trust this simulator: variable -> path.
+
+        They hold the certificates that environ names, and one more authority. The same certificates give the same files.
+        """
+        bundles = certificate_bundles(self._authority_pem, environ)
+        if bundles != self._bundles:
+            folder = Path(tempfile.mkdtemp(dir=scratch_folder()))
+            for name, content in bundles.items():
+                (folder / f"{name.lower()}.pem").write_bytes(content)
+            self._bundles, self._bundle_folder = bundles, folder
+        return {name: str(self._bundle_folder / f"{name.lower()}.pem") for name in bundles}
 
     def wait(self) -> None:
         """Waits until it is stopped, or interrupted."""
@@ -150,18 +168,6 @@ class Simulator:
 def _not_from_here(record: logging.LogRecord) -> bool:
     """Keeps log records of other threads only."""
     return record.threadName != THREAD_NAME
-
-
-def _write_certificates(authority_pem: bytes) -> dict[str, str]:
-    """Files that make clients trust the simulator: variable -> path."""
-    folder = Path(tempfile.mkdtemp(dir=scratch_folder()))
-    names = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
-    contents = {name: certificate_bundle(authority_pem, os.environ, name) for name in names}
-    more = Path(os.environ.get("NODE_EXTRA_CA_CERTS") or os.devnull)  # besides those that Node.js brings
-    contents["NODE_EXTRA_CA_CERTS"] = (more.read_bytes().rstrip() + b"\n" if more.is_file() else b"") + authority_pem
-    for name, content in contents.items():
-        (folder / f"{name.lower()}.pem").write_bytes(content)
-    return {name: str(folder / f"{name.lower()}.pem") for name in contents}
 
 
 def _config(app: Any, **more: Any) -> uvicorn.Config:
