@@ -1,339 +1,283 @@
-"""Which endpoint answers: your own, if its variables are set, else a simulated Azure on this computer."""
+"""``connect()``: your own endpoint answers if its variables are set, otherwise a simulated Azure.
+
+Each call takes off what the last call put on, so that the variables are the person's own again;
+reads them (settings.py); and puts on what leads the real clients to the simulated Azure, if that is
+to answer.
+"""
 
 from __future__ import annotations
 
-import math
 import os
-import re
 import threading
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, NamedTuple
 
-ENDPOINT, CREDENTIAL = "AZURE_INFERENCE_ENDPOINT", "AZURE_INFERENCE_CREDENTIAL"
-NAMES = {  # of what deployments go into, and how the simulator calls them
-    "AZURE_SUBSCRIPTION_ID": "subscription_id",
-    "AZURE_RESOURCE_GROUP": "resource_group",
-    "AZURE_ML_WORKSPACE": "workspace",
-}
-MOST_USD_PER_HOUR = "AZURE_MAX_USD_PER_HOUR"  # without it, nothing is deployed to a subscription of one's own
-KNOWN = (ENDPOINT, CREDENTIAL, *NAMES, MOST_USD_PER_HOUR)
-CLOUD, SIMULATED_CLOUD = "AZUREML_CURRENT_CLOUD", "SimulatedCloud"  # azure-ai-ml sets it and believes it ever after
-IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IDENTITY_SERVER_THUMBPRINT")  # of a managed identity, on machines of Azure
-MANAGERS = ("AZURE_RESOURCE_MANAGER_URL", "ARM_CLOUD_METADATA_URL", "REGISTRY_DISCOVERY_ENDPOINT_URL", "AZUREML_DEV_URL_MFE")
-OTHER_CREDENTIALS = (  # which DefaultAzureCredential would take first, one variable of each
+from helpers.settings import (
+    CREDENTIAL,
+    ENDPOINT,
+    MAX_USD_PER_HOUR,
+    PIECE_LENGTH,
+    RESOURCE_MANAGER,
+    WORKSPACE_VARIABLES,
+    ConnectionSettingsError,
+    Settings,
+    format_usd,
+    harmless_address,
+    is_on_this_computer,
+    is_plain_name,
+    read_env_file,
+    read_settings,
+)
+
+if TYPE_CHECKING:
+    from simulated_azure.transports.sockets import Simulator
+
+__all__ = ["Connection", "ConnectionSettingsError", "connect", "describe_endpoint"]
+
+BUNDLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+# Windows knows no lower case in the names of variables.
+NO_PROXY = ("NO_PROXY",) if os.name == "nt" else ("NO_PROXY", "no_proxy")
+NO_PROXY_HOSTS = ("localhost", "127.0.0.1", "::1")
+# A managed identity, on machines of Azure. Its tokens are real ones.
+IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IDENTITY_SERVER_THUMBPRINT")
+MANAGERS = (
+    RESOURCE_MANAGER,
+    "ARM_CLOUD_METADATA_URL",
+    "REGISTRY_DISCOVERY_ENDPOINT_URL",
+    "AZUREML_DEV_URL_MFE",
+)
+# azure-ai-ml sets this variable when it is first used, and believes it from then on.
+CLOUD, SIMULATED_CLOUD = "AZUREML_CURRENT_CLOUD", "SimulatedCloud"
+TOKEN_CREDENTIALS = "AZURE_TOKEN_CREDENTIALS"  # which credentials DefaultAzureCredential tries
+# One variable of each credential that DefaultAzureCredential would try before a managed identity.
+EARLIER_CREDENTIALS = (
     "AZURE_CLIENT_SECRET",
     "AZURE_CLIENT_CERTIFICATE_PATH",
     "AZURE_USERNAME",
     "AZURE_FEDERATED_TOKEN_FILE",
 )
-BUNDLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")  # of certificates
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
-EXAMPLE = "https://my-phi4.eastus2.inference.ml.azure.com"
-ROUTES = re.compile(r"(?:/v1)?/(?:score|info|completions|chat/completions)/?(?:\?.*)?$", re.IGNORECASE)
-QUOTES = "'\"\u2018\u2019\u201c\u201d"
-PORTALS = ("ai.azure.com", "ml.azure.com", "portal.azure.com")
-
-_one_at_a_time = threading.Lock()
-_simulator = None  # the running simulated Azure of this process, once there is one
-_settings_file: Path | None = None  # the .env file that was read
-_set: dict[str, str] = {}  # variables as they were set to find the simulated Azure
-_replaced: dict[str, str] = {}  # values that had to make way for them
+# Who signs in, what is managed and what that costs: none of it touches which endpoint answers.
+MANAGEMENT = (
+    *WORKSPACE_VARIABLES,
+    MAX_USD_PER_HOUR,
+    *IDENTITY,
+    *MANAGERS,
+    CLOUD,
+    TOKEN_CREDENTIALS,
+    "AZURE_RETAIL_PRICES_URL",
+)
 
 
-class ConnectionSettingsError(ValueError):
-    """The variables that name the endpoint cannot work. The message says which, and what to do."""
+class Change(NamedTuple):
+    """What connect() did to one variable: its value before and after. None: not set."""
+
+    before: str | None
+    after: str | None
+
+
+class Connection:
+    """The variables of a process, and the simulated Azure that may answer.
+
+    environ: the variables to read and to change, such as os.environ. folder: where the search for a
+    .env file begins; None: the current folder. start_simulator: called once, when a simulated Azure
+    is first needed.
+    """
+
+    def __init__(
+        self,
+        environ: MutableMapping[str, str],
+        folder: Path | None = None,
+        start_simulator: Callable[[], Simulator] | None = None,
+    ):
+        self.environ = environ
+        self.simulator: Simulator | None = None
+        self._folder = folder
+        self._start_simulator = start_simulator or _start_simulator
+        self._changes: dict[str, Change] = {}
+        self._env_file: Path | None = None  # if the endpoint comes from there
+        self._lock = threading.Lock()
+
+    def connect(self) -> None:
+        """Do what ``helpers.connect()`` says. A call that raises changes no variable."""
+        with self._lock:
+            own = self._take_off()
+            env_file = read_env_file(self._folder or Path.cwd(), own)
+            for note in env_file.notes:
+                print(note)
+            changes = {name: text for name, text in env_file.variables.items() if name not in own}
+            variables = {**changes, **own}
+            settings = read_settings(self._without_simulated_endpoint(variables))
+            if not settings.has_endpoint:
+                changes |= self._simulated(settings, variables)
+            self._env_file = env_file.path if ENDPOINT in env_file.variables.keys() - own else None
+            self._put_on(own, changes)
+            print(f"Answers come from: {self.describe_endpoint(settings)}")
+            for line in self._describe_deployments(settings):
+                print(line)
+
+    def describe_endpoint(self, settings: Settings) -> str:
+        """Return in a few words which endpoint answers."""
+        if self._is_simulated(self.environ):
+            cost = "no account, no network, no cost"
+            if settings.has_own_subscription:
+                cost = "its answers cost nothing"
+            return f"a simulated Azure on this computer (a tiny language model; {cost})."
+        source = self._env_file or ENDPOINT
+        if is_on_this_computer(settings.address):
+            return f"{settings.address} on this computer, as {source} says."
+        if settings.address:
+            address, note = f" {settings.address}", ""
+        else:
+            address, note = "", " Its address is not shown: only plain addresses of Azure are."
+        return (
+            f"your own endpoint{address}, as {source} says.{note} "
+            "It costs money while it is deployed."
+        )
+
+    def _take_off(self) -> dict[str, str]:
+        """Return the person's own variables: without what the last call put on.
+
+        Whatever has changed since then is the person's.
+        """
+        own = dict(self.environ)
+        for name, change in self._changes.items():
+            if own.get(name) == change.after:
+                _set(own, name, change.before)
+        return own
+
+    def _put_on(self, own: Mapping[str, str], values: Mapping[str, str | None]) -> None:
+        """Make the environment the person's own variables, changed by values. None: not set.
+
+        Only what differs is written, since cells in other threads may be reading it.
+        """
+        changes = {name: Change(own.get(name), value) for name, value in values.items()}
+        for name in {**self._changes, **changes}:
+            _set(self.environ, name, changes[name].after if name in changes else own.get(name))
+        self._changes = changes
+
+    def _simulated(self, settings: Settings, variables: Mapping[str, str]) -> dict[str, str | None]:
+        """Return what leads clients to the simulated Azure, which is started if need be."""
+        if self.simulator is None:
+            self.simulator = self._start_simulator()
+        names = [variables.get(name, "") for name in WORKSPACE_VARIABLES]
+        for name in names:
+            if len(name) >= PIECE_LENGTH and not is_plain_name(name):
+                self.simulator.azure.hide(name)  # it may be a key
+        self.simulator.azure.rename_subscription(*names)
+        simulated = self.simulator.variables(variables)
+        return simulation(simulated, variables, not settings.has_own_subscription)
+
+    def _is_simulated(self, variables: Mapping[str, str]) -> bool:
+        """Return True if the endpoint is the simulated one, in whatever form of its URL."""
+        address = harmless_address(variables.get(ENDPOINT, ""))
+        simulator = self.simulator
+        return simulator is not None and address in (simulator.url, simulator.http_url)
+
+    def _without_simulated_endpoint(self, variables: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the variables as if a person had not set the simulated endpoint themselves."""
+        if not self._is_simulated(variables):
+            return variables
+        mine = (ENDPOINT, CREDENTIAL)
+        return {name: value for name, value in variables.items() if name not in mine}
+
+    def _describe_deployments(self, settings: Settings) -> list[str]:
+        """Return a line that says where deployments go, if there is something to say."""
+        workspace = "your own workspace" + (f" {settings.workspace}" if settings.workspace else "")
+        if settings.has_own_subscription:
+            amount = format_usd(settings.max_usd_per_hour)
+            return [
+                f"REAL MONEY: deployments go to {workspace}. They cost money until they are "
+                f"deleted; {MAX_USD_PER_HOUR} allows {amount} US dollars an hour."
+            ]
+        missing = settings.missing
+        if settings.has_endpoint:
+            if settings.has_local_manager or not set(WORKSPACE_VARIABLES).isdisjoint(missing):
+                return []
+            return [
+                f"Deployments go to {workspace}, where the lessons start no machine unless "
+                f"{MAX_USD_PER_HOUR} is set."
+            ]
+        if set(WORKSPACE_VARIABLES) <= set(missing):
+            return []
+        reason = f"{RESOURCE_MANAGER} names this computer"
+        if missing:
+            reason = f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} not set"
+        return [f"Deployments are simulated, too: {reason}."]
 
 
 def connect() -> None:
-    """Makes sure that an endpoint answers, and says in one line which.
+    """Make sure that an endpoint answers, and print which.
 
-    If AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL are set, in the environment or in a ``.env`` file here
-    or in a folder above, that endpoint is used and nothing is changed. Otherwise a simulated Azure is started inside
-    this process, and the variables that the real SDKs read are set to find it. Variables that are set already keep
-    their value, but for those that would lead azure-ai-ml or azure-identity to the real Azure; lists (certificate
-    bundles, NO_PROXY) keep theirs and get one more entry. A second call changes nothing.
+    If AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL are set, in the environment or in a
+    ``.env`` file here or in a folder above, that endpoint is used. Otherwise a simulated Azure is
+    started inside this process, and the variables that the real SDKs read are set to find it.
+    Variables that you have set keep their values, except for those that would lead azure-ai-ml or
+    azure-identity to the real Azure; lists (certificate bundles, NO_PROXY) get one more entry. The
+    next call undoes all this first, so you may change a variable at any time and call it again.
 
-    Deployments go to a subscription of your own only if AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP, AZURE_ML_WORKSPACE and
-    AZURE_MAX_USD_PER_HOUR are all set; then access tokens are real, too. Beside an endpoint of your own nothing is simulated:
-    there the first three are enough, and without the fourth helpers.spending.accept_price refuses every machine. What
-    applies is said in a second line.
+    Deployments go to a subscription of your own only if AZURE_SUBSCRIPTION_ID,
+    AZURE_RESOURCE_GROUP, AZURE_ML_WORKSPACE and AZURE_MAX_USD_PER_HOUR are all set; then access
+    tokens are real, too. Beside an endpoint of your own nothing is simulated: there the first three
+    are enough, and without the fourth helpers.spending.accept_price refuses every machine. A second
+    line says what applies.
 
-    Raises ConnectionSettingsError if the variables cannot work: only one of the two, both exchanged, a URL without
-    https://, one that ends in /score, a key with white space, an amount that is no number.
+    Raises ConnectionSettingsError if the variables cannot work: only one of the two, both swapped,
+    a URL without https:// or with /score at its end, a connection string, a key with spaces, an
+    amount that is not a number.
     """
-    with _one_at_a_time:
-        _connect()
-    print(f"Answers come from: {what_answers()}")
-    for line in where_deployments_go():
-        print(line)
+    _connection.connect()
 
 
-def _connect() -> None:
-    global _simulator
-    load_env_file()
-    if _simulator is not None:
-        forget(_simulator.variables(), os.environ)
-    own = has_own_subscription(os.environ, _set)
-    if own:
-        agreed_usd_per_hour(os.environ[MOST_USD_PER_HOUR])
-    if settings_are_complete(os.environ) and not (_simulator and os.environ[ENDPOINT] in (_simulator.url, _simulator.http_url)):
-        take_back_management(_set, _replaced, os.environ)
-        return
-    if _simulator is None:
-        from simulated_azure.transports.sockets import Simulator  # not needed, so not imported, with an endpoint of one's own
+def describe_endpoint() -> str:
+    """Return in a few words which endpoint the variables name, as connect() prints it.
 
-        names = {} if own else NAMES
-        _simulator = Simulator(**{key: os.environ[name] for name, key in names.items() if os.environ.get(name)})
-    found = _simulator.variables()
-    if own:
-        take_back_management(_set, _replaced, os.environ)
-        found = {name: value for name, value in found.items() if not is_management(name)}
-    else:
-        _replaced.update(make_way(os.environ, _set))
-    _set.update(add_variables(found, os.environ))
-
-
-def has_own_subscription(variables: Mapping[str, str], simulated: Mapping[str, str]) -> bool:
-    """Whether deployments go to somebody's own subscription: it is named, and so is the most it may cost.
-
-    simulated: the variables that were set to find a simulation, which do not count.
-
-    >>> has_own_subscription({"AZURE_SUBSCRIPTION_ID": "1234", "AZURE_RESOURCE_GROUP": "group"}, {})
-    False
+    Raises ConnectionSettingsError if they cannot work.
     """
-    manager = variables.get("AZURE_RESOURCE_MANAGER_URL", "")
-    if is_on_this_computer(manager) and manager != simulated.get("AZURE_RESOURCE_MANAGER_URL"):
-        return False  # a simulator that runs apart
-    return all(variables.get(name) and variables[name] != simulated.get(name) for name in (*NAMES, MOST_USD_PER_HOUR))
+    return _connection.describe_endpoint(read_settings(os.environ))
 
 
-def agreed_usd_per_hour(text: str) -> float:
-    """The most that one deployment may cost per hour, in US dollars, from what AZURE_MAX_USD_PER_HOUR holds.
+def simulation(
+    simulated: Mapping[str, str], own: Mapping[str, str], with_management: bool
+) -> dict[str, str | None]:
+    """Return the values of variables that lead clients to a simulated Azure. None: to be removed.
 
-    Raises ConnectionSettingsError unless it is a finite number that is not negative.
+    simulated: what a Simulator says that clients need. own: the person's variables, which stay
+    except for certificate bundles, NO_PROXY and what leads past the simulation. with_management:
+    False leaves alone who signs in, what is managed and what it costs.
 
-    >>> agreed_usd_per_hour("3.70")
-    3.7
+    >>> simulation({"IDENTITY_HEADER": "x"}, {"NO_PROXY": "intranet"}, False)["NO_PROXY"]
+    'intranet,localhost,127.0.0.1,::1'
     """
-    try:
-        most = float(text)
-    except ValueError:
-        most = math.nan
-    if not 0 <= most < math.inf:
-        raise ConnectionSettingsError(f"{MOST_USD_PER_HOUR} is {text!r}, expected an amount in US dollars such as 4 or 3.70.")
-    return most
+    values: dict[str, str | None] = {
+        name: value for name, value in simulated.items() if name in BUNDLES or not own.get(name)
+    }
+    for name in NO_PROXY:
+        hosts = [host for host in own.get(name, "").split(",") if host]
+        values[name] = ",".join(dict.fromkeys([*hosts, *NO_PROXY_HOSTS]))
+    if not with_management:
+        return {name: value for name, value in values.items() if name not in MANAGEMENT}
+    managers = [name for name in MANAGERS if not is_on_this_computer(own.get(name, ""))]
+    for name in (*IDENTITY, *managers):
+        values[name] = simulated.get(name)
+    needs_choice = any(own.get(name) for name in EARLIER_CREDENTIALS)
+    values[TOKEN_CREDENTIALS] = simulated[TOKEN_CREDENTIALS] if needs_choice else None
+    values[CLOUD] = SIMULATED_CLOUD
+    return values
 
 
-def is_management(name: str) -> bool:
-    """Whether a variable decides who signs in, what is managed and what that costs, not which endpoint answers."""
-    return name in (*NAMES, MOST_USD_PER_HOUR) or name.startswith(
-        ("IDENTITY_", "ARM_", "REGISTRY_", "AZURE_RESOURCE_", "AZURE_RETAIL_PRICES_URL", "AZURE_TOKEN_CREDENTIALS")
-    )
+def _set(variables: MutableMapping[str, str], name: str, value: str | None) -> None:
+    """Set a variable, or remove it if its value is None, unless it is so already."""
+    if value is None:
+        variables.pop(name, None)
+    elif variables.get(name) != value:
+        variables[name] = value
 
 
-def make_way(variables: MutableMapping[str, str], simulated: Mapping[str, str]) -> dict[str, str]:
-    """Removes what would lead a management client to the real Azure past the simulated one, or bring it a real token: what
-    was removed. simulated: the variables that were set to find the simulation.
+def _start_simulator() -> Simulator:
+    from simulated_azure.transports.sockets import Simulator  # not needed with one's own endpoint
 
-    >>> make_way({"AZUREML_CURRENT_CLOUD": "AzureCloud", "AZURE_SUBSCRIPTION_ID": "1234"}, {})
-    {'AZUREML_CURRENT_CLOUD': 'AzureCloud'}
-    """
-    away = [name for name in MANAGERS if variables.get(name) and not is_on_this_computer(variables[name])]
-    if not simulated.get("IDENTITY_ENDPOINT"):
-        away += [name for name in IDENTITY if variables.get(name)]
-    if variables.get(CLOUD, SIMULATED_CLOUD) != SIMULATED_CLOUD:
-        away.append(CLOUD)
-    if not simulated.get("IDENTITY_ENDPOINT") and variables.get("AZURE_TOKEN_CREDENTIALS"):
-        away.append("AZURE_TOKEN_CREDENTIALS")
-    return {name: variables.pop(name) for name in away}
+    return Simulator()
 
 
-def take_back_management(
-    simulated: MutableMapping[str, str], replaced: MutableMapping[str, str], variables: MutableMapping[str, str]
-) -> None:
-    """Removes what leads to the simulated control plane, or Entra ID would go on giving out simulated tokens; puts back
-    what was there before."""
-    for name in [name for name in simulated if is_management(name)]:
-        if variables.get(name) == simulated.pop(name):
-            del variables[name]
-    if variables.get(CLOUD) == SIMULATED_CLOUD:
-        del variables[CLOUD]
-    for name in list(replaced):
-        variables.setdefault(name, replaced.pop(name))
-
-
-def where_deployments_go() -> list[str]:
-    """What to say of deployments, if there is something to say."""
-    workspace, most = os.environ.get("AZURE_ML_WORKSPACE"), os.environ.get(MOST_USD_PER_HOUR)
-    if has_own_subscription(os.environ, _set):
-        return [
-            f"REAL MONEY: deployments go to your own workspace {workspace}. They cost money until they are deleted; "
-            f"{MOST_USD_PER_HOUR} allows {most} US dollars an hour."
-        ]
-    manager_is_here = is_on_this_computer(os.environ.get("AZURE_RESOURCE_MANAGER_URL", ""))
-    if _simulator is None or os.environ.get(ENDPOINT) != _simulator.url:
-        if manager_is_here or not all(os.environ.get(name) for name in NAMES):
-            return []
-        return [
-            f"Deployments go to your own workspace {workspace}, where the lessons start no machine unless "
-            f"{MOST_USD_PER_HOUR} is set."
-        ]
-    if all(os.environ.get(name, "") == _set.get(name, "") for name in NAMES):
-        return []
-    missing = [name for name in (*NAMES, MOST_USD_PER_HOUR) if os.environ.get(name, "") == _set.get(name, "")]
-    why = f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} not set"
-    if not missing:
-        why = "AZURE_RESOURCE_MANAGER_URL names this computer"
-    return [f"Deployments are simulated, too: {why}."]
-
-
-def load_env_file() -> None:
-    """Sets the variables of the nearest ``.env`` file, here or in a folder above, that are not set yet."""
-    global _settings_file
-    for folder in (Path.cwd(), *Path.cwd().parents):
-        if (folder / ".env").is_file():
-            from dotenv import load_dotenv
-
-            had_endpoint = bool(os.environ.get(ENDPOINT))
-            try:
-                load_dotenv(folder / ".env", override=False)
-            except UnicodeDecodeError:
-                raise ConnectionSettingsError(
-                    f"{folder / '.env'} is not UTF-8 text. Save it again with the encoding UTF-8."
-                ) from None
-            if os.environ.get(ENDPOINT) and not had_endpoint:
-                _settings_file = folder / ".env"
-            text = (folder / ".env").read_text(encoding="utf-8-sig")
-            if "azure" in text.casefold() and not any(re.search(rf"(?m)^\s*(export\s+)?{name}\s*=", text) for name in KNOWN):
-                print(f"Note: {folder / '.env'} sets none of {', '.join(KNOWN)}. Each line of it has to be NAME=value.")
-            return
-        if (folder / ".env.txt").is_file():
-            print("Note: the file .env.txt is not read. Rename it to .env, without .txt.")
-
-
-def forget(simulated: Mapping[str, str], variables: MutableMapping[str, str]) -> None:
-    """Takes back the two variables that name the simulated endpoint, unless both are still there."""
-    mine = [name for name in (ENDPOINT, CREDENTIAL) if variables.get(name) == simulated[name]]
-    if len(mine) == 1:
-        del variables[mine[0]]
-
-
-def settings_are_complete(variables: Mapping[str, str]) -> bool:
-    """Whether an endpoint and a key are given. Raises ConnectionSettingsError if they are, but cannot work.
-
-    >>> settings_are_complete({})
-    False
-    """
-    endpoint, key = variables.get(ENDPOINT, ""), variables.get(CREDENTIAL, "")
-    if not endpoint and not key:
-        return False
-    if key.startswith(("http://", "https://")):
-        raise ConnectionSettingsError(
-            f"{CREDENTIAL} holds a URL: {ENDPOINT} and {CREDENTIAL} look exchanged. The first is the URL, the second the key."
-        )
-    if not key:
-        raise ConnectionSettingsError(
-            f"{ENDPOINT} is set, {CREDENTIAL} is not. Set it to the endpoint's key (deployment page, 'Consume'), or to any "
-            f"word if you sign in with Microsoft Entra ID only. To use the simulated endpoint instead, remove {ENDPOINT}."
-        )
-    if not endpoint:
-        raise ConnectionSettingsError(
-            f"{CREDENTIAL} is set, {ENDPOINT} is not. Set it to the endpoint's URL, such as {EXAMPLE}. "
-            f"To use the simulated endpoint instead, remove {CREDENTIAL}."
-        )
-    check_endpoint(endpoint)
-    if key.casefold().startswith("the key from"):
-        raise ConnectionSettingsError(f"{CREDENTIAL} still holds the example text. Put the key from the deployment's page there.")
-    if len(key) > 1 and key[0] in QUOTES and key[-1] in QUOTES:
-        raise ConnectionSettingsError(f"{CREDENTIAL} stands in quotation marks. Take them off.")
-    if any(letter.isspace() for letter in key):
-        raise ConnectionSettingsError(
-            f"{CREDENTIAL} holds white space (blanks or line ends: {sum(map(str.isspace, key))} of {len(key)} characters). "
-            "A key has none: copy it again."
-        )
-    return True
-
-
-def check_endpoint(endpoint: str) -> None:
-    """Raises ConnectionSettingsError if a URL is not the root of an endpoint, and says what is.
-
-    >>> check_endpoint("https://my-phi4.eastus2.inference.ml.azure.com")
-    """
-    scheme, _, rest = endpoint.strip(f"{QUOTES} ").rpartition("://")
-    try:
-        urlsplit(endpoint)
-    except ValueError:  # half of an IPv6 address, say
-        rest = ""
-    host = rest.split("/")[0].rsplit(":", 1)[0]
-    root = ROUTES.sub("", rest).partition("?")[0].rstrip("/")
-    shown = endpoint.partition("?")[0]  # a query may hold a key
-    if "@" in rest or host.startswith("eyJ"):  # a password, an access token
-        raise ConnectionSettingsError(
-            f"{ENDPOINT} holds more than the endpoint's URL. Set it to the URL alone, such as {EXAMPLE}."
-        )
-    if not host or (not scheme and "." not in host and host not in LOOPBACK):
-        raise ConnectionSettingsError(  # without showing it: it may be the key
-            f"{ENDPOINT} holds no URL ({len(endpoint)} characters without a host's name). "
-            f"Set it to the endpoint's URL, such as {EXAMPLE}."
-        )
-    if any(letter.isspace() for letter in endpoint):
-        raise ConnectionSettingsError(
-            f"{ENDPOINT} holds white space ({len(endpoint)} characters in all). A URL has none: set it to the endpoint's URL, "
-            f"such as {EXAMPLE}."
-        )
-    if host.casefold() in PORTALS:
-        raise ConnectionSettingsError(
-            f"{ENDPOINT} is the address of a page in the portal. Set it to the endpoint's own URL, which that page shows, "
-            f"such as {EXAMPLE}."
-        )
-    if scheme not in ("http", "https") or not urlsplit(endpoint).hostname:
-        is_a_host = bool(scheme) or host in LOOPBACK or host.casefold().endswith(".azure.com")  # anything else may be the key
-        right = f"'https://{root}'" if is_a_host else f"the endpoint's URL, such as {EXAMPLE}"
-        raise ConnectionSettingsError(f"{ENDPOINT} does not begin with https://. Set it to {right}.")
-    if scheme == "http" and host.casefold().endswith(".azure.com"):
-        raise ConnectionSettingsError(
-            f"{ENDPOINT} is {shown!r}: over http anyone could read your key. Set it to 'https://{root}'."
-        )
-    if root != rest.rstrip("/"):
-        raise ConnectionSettingsError(
-            f"{ENDPOINT} is {shown!r}: the client adds the route itself and needs the root only. Set it to '{scheme}://{root}'."
-        )
-
-
-def add_variables(found: Mapping[str, str], variables: MutableMapping[str, str]) -> dict[str, str]:
-    """Sets variables that have no value yet; certificate bundles, which hold what was in force, are replaced.
-
-    Returns those that it set.
-    """
-    added = {}
-    for name, value in found.items():
-        if name == "AZURE_TOKEN_CREDENTIALS" and not any(variables.get(other) for other in OTHER_CREDENTIALS):
-            continue  # nothing comes before the simulated identity
-        if name in BUNDLES or not variables.get(name):
-            variables[name] = added[name] = value
-    for name in ("NO_PROXY", "no_proxy"):
-        others = [host for host in variables.get(name, "").split(",") if host]
-        variables[name] = ",".join(dict.fromkeys([*others, *LOOPBACK]))
-    return added
-
-
-def what_answers() -> str:
-    """A few words on what the variables name."""
-    endpoint = os.environ.get(ENDPOINT, "")
-    source = f"{_settings_file} says" if _settings_file else f"{ENDPOINT} says"
-    if _simulator is not None and endpoint == _simulator.url:
-        what = "no account, no network, no cost" if not has_own_subscription(os.environ, _set) else "its answers cost nothing"
-        return f"a simulated Azure on this computer (a tiny language model; {what})."
-    if is_on_this_computer(endpoint):
-        return f"{endpoint} on this computer, as {source}."
-    return f"your own endpoint {endpoint}, as {source}. It costs money while it is deployed."
-
-
-def is_on_this_computer(endpoint: str) -> bool:
-    """Whether a URL names a server on this computer.
-
-    >>> is_on_this_computer("https://127.0.0.1:8443"), is_on_this_computer("https://my-phi4.eastus2.inference.ml.azure.com")
-    (True, False)
-    """
-    return urlsplit(endpoint).hostname in LOOPBACK
+_connection = Connection(os.environ)

@@ -1,4 +1,4 @@
-"""Is everything ready? One line a check, and at the end the one thing to do next."""
+"""Check that everything is ready: one line a check, and at the end the one thing to do next."""
 
 from __future__ import annotations
 
@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from helpers.connect import CREDENTIAL, ENDPOINT, ConnectionSettingsError, settings_are_complete, what_answers
+from helpers.connect import describe_endpoint
+from helpers.settings import (
+    CREDENTIAL,
+    ENDPOINT,
+    HARMLESS_PATHS,
+    KIT_VARIABLES,
+    ConnectionSettingsError,
+    harmless_address,
+    has_piece_of,
+    is_plain_name,
+    read_settings,
+)
 
 KIT = "phi4-notebooks"
 LOCK = Path(__file__).parent.parent / "uv.lock"
@@ -17,77 +28,82 @@ LOCK = Path(__file__).parent.parent / "uv.lock"
 
 @dataclass(frozen=True)
 class Check:
-    """The outcome of one check: "ok", "note" or "STOP", what was found, and what to do unless all is well."""
+    """The outcome of a check. state: "ok", "note" or "STOP". fix: what to do unless all is well."""
 
     name: str
     state: str
-    found: str
-    mend: str = ""
+    detail: str
+    fix: str = ""
 
     def __str__(self) -> str:
-        return f"{self.state:<5} {self.name:<11} {self.found}"
+        return f"{self.state:<5} {self.name:<11} {self.detail}"
 
 
 def preflight() -> None:
-    """Runs all checks, prints a line for each, then the one thing to do next. It never raises, and never shows the key.
+    """Run all checks, print a line for each, then the one thing to do next.
 
-    Against a real endpoint it asks for one answer of a few tokens.
+    It never raises, and never shows the key. A real endpoint has to answer one short question.
     """
-    outcomes = []
+    outcomes: list[Check] = []
     for check in (python, packages, endpoint, key, info, completion, widgets):
         if check in (info, completion) and any(
-            outcome.state == "STOP" for outcome in outcomes if outcome.name in ("endpoint", "key")
+            outcome.state == "STOP" and outcome.name in ("endpoint", "key") for outcome in outcomes
         ):
-            continue  # nothing to ask
+            continue  # nothing could answer
         try:
             outcome = check()
-        except Exception as error:  # whatever goes wrong is the finding
-            found = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-            outcome = Check(check.__name__, "STOP", found, mend_for(error))
+        except Exception as error:  # whatever goes wrong is the outcome
+            outcome = Check(check.__name__, "STOP", describe_error(error), fix_for(error))
         print(outcome)
         outcomes.append(outcome)
-    stops = [outcome.mend for outcome in outcomes if outcome.state == "STOP"]
-    print("\nNext:", stops[0] if stops else "all is ready. Open 02-client-creation.ipynb.")
+    fixes = [outcome.fix for outcome in outcomes if outcome.state == "STOP"]
+    print("\nNext:", fixes[0] if fixes else "all is ready. Open 02-client-creation.ipynb.")
 
 
 def python() -> Check:
-    """The running Python. (One older than the kit supports does not come as far as this.)"""
-    return Check("Python", "ok", f"{'.'.join(map(str, sys.version_info[:3]))} (needs 3.11 or newer)")
+    """Check the running Python. (One older than the kit supports does not come as far as this.)"""
+    return Check(
+        "Python", "ok", f"{'.'.join(map(str, sys.version_info[:3]))} (needs 3.11 or newer)"
+    )
 
 
 def packages() -> Check:
-    """The installed versions of the kit's own dependencies against the lock, where there is one."""
-    mend = "run the README's first command again: it installs what uv.lock says."
+    """Compare the installed versions of the kit's own dependencies with the lock, if there is."""
+    fix = "run the README's first command again: it installs what uv.lock says."
     if not LOCK.is_file():
-        return Check("packages", "note", "no uv.lock beside the kit, so no versions to compare with")
-    needed, locked = read_lock(LOCK)
+        detail = "no uv.lock beside the kit, so no versions to compare with"
+        return Check("packages", "note", detail)
+    dependencies, locked = read_lock(LOCK)
     missing, different = [], []
-    for name, required in needed.items():
+    for name, is_required in dependencies.items():
         try:
             if version(name) not in locked[name]:
-                different.append(f"{name} {version(name)} (lock: {' or '.join(sorted(locked[name]))})")
+                wanted = " or ".join(sorted(locked[name]))
+                different.append(f"{name} {version(name)} (lock: {wanted})")
         except PackageNotFoundError:
-            if required:
+            if is_required:
                 missing.append(name)
     if missing:
-        return Check("packages", "STOP", f"missing: {', '.join(missing)}", mend)
+        return Check("packages", "STOP", f"missing: {', '.join(missing)}", fix)
     if different:
-        return Check("packages", "note", f"not as in uv.lock: {'; '.join(different)}", mend)
-    return Check("packages", "ok", f"as in uv.lock; azure-ai-inference {version('azure-ai-inference')}")
+        return Check("packages", "note", f"not as in uv.lock: {'; '.join(different)}", fix)
+    client = f"azure-ai-inference {version('azure-ai-inference')}"
+    return Check("packages", "ok", f"as in uv.lock; {client}")
 
 
 def endpoint() -> Check:
-    """Which endpoint the variables name, or why they cannot work."""
+    """Say which endpoint the variables name, or why they cannot work."""
     try:
-        if not settings_are_complete(os.environ):
-            return Check("endpoint", "STOP", f"{ENDPOINT} is not set", "run the cell with connect() first.")
+        if not read_settings(os.environ).has_endpoint:
+            fix = "run the cell with connect() first."
+            return Check("endpoint", "STOP", f"{ENDPOINT} is not set", fix)
     except ConnectionSettingsError as error:
         return Check("endpoint", "STOP", "the variables cannot work", str(error))
-    return Check("endpoint", "ok", what_answers())
+    return Check("endpoint", "ok", describe_endpoint())
 
 
 def key() -> Check:
-    """Whether there is a key. It is not shown."""
+    """Check that there is a key. It is not shown."""
     length = len(os.environ.get(CREDENTIAL, ""))
     if not length:
         return Check("key", "STOP", "missing", f"set {CREDENTIAL}.")
@@ -95,58 +111,98 @@ def key() -> Check:
 
 
 def info() -> Check:
-    """What the endpoint says of its model. Newer servers do not have the route: that is no reason to stop."""
+    """Ask the endpoint for its model. Newer servers lack the route: that is no reason to stop."""
     from azure.core.exceptions import HttpResponseError
 
     try:
         model = _client().get_model_info()
     except HttpResponseError as error:
-        if error.status_code in (404, 405, 424):
-            return Check("/info", "ok", f"this server has no such route ({error.status_code}); lesson 03 shows how to do without")
-        raise
-    return Check("/info", "ok", f"{model.model_name}, {model.model_type}, by {model.model_provider_name}")
+        if error.status_code not in (404, 405, 424):
+            raise
+        detail = f"this server has no such route ({error.status_code}); "
+        return Check("/info", "ok", f"{detail}lesson 03 shows how to do without")
+    detail = f"{model.model_name}, {model.model_type}, by {model.model_provider_name}"
+    return Check("/info", "ok", detail)
 
 
 def completion() -> Check:
-    """One short answer."""
+    """Ask the endpoint for one short answer."""
     from azure.ai.inference.models import UserMessage
 
-    answer = _client().complete(messages=[UserMessage("What is the capital of France?")], max_tokens=20, temperature=0)
+    question = [UserMessage("What is the capital of France?")]
+    answer = _client().complete(messages=question, max_tokens=20, temperature=0)
     return Check("completion", "ok", repr(answer.choices[0].message.content))
 
 
 def widgets() -> Check:
-    """Whether sliders and buttons can be shown. No lesson needs them."""
+    """Check that sliders and buttons can be shown. No lesson needs them."""
     return Check("widgets", "ok", f"ipywidgets {version('ipywidgets')}")
 
 
 def read_lock(path: Path) -> tuple[dict[str, bool], dict[str, set[str]]]:
-    """(the kit's own dependencies: name -> whether every system needs it; name -> the versions that the lock allows)."""
+    """Return the kit's own dependencies, and the versions that a lock allows of every package.
+
+    The first maps a name to whether every system needs the package.
+    """
     entries = tomllib.loads(path.read_text(encoding="utf-8"))["package"]
     locked: dict[str, set[str]] = {}
     for entry in entries:
         locked.setdefault(entry["name"], set()).add(entry.get("version", ""))
     kit = next(entry for entry in entries if entry["name"] == KIT)
-    needed: dict[str, bool] = {}
-    for need in kit["dependencies"]:
-        needed[need["name"]] = needed.get(need["name"], False) or "sys_platform" not in need.get("marker", "")
-    return needed, locked
+    dependencies: dict[str, bool] = {}
+    for entry in kit["dependencies"]:
+        name, is_required = entry["name"], "sys_platform" not in entry.get("marker", "")
+        dependencies[name] = dependencies.get(name, False) or is_required
+    return dependencies, locked
 
 
-def mend_for(error: Exception) -> str:
-    """What to do about an error of a call.
+def describe_error(error: Exception) -> str:
+    """Return an error's name and the first line of its message.
 
-    >>> mend_for(ValueError("odd"))
+    The message is left out if it contains a piece of a variable that may be a key: errors of
+    networks and servers often repeat what they were sent.
+    """
+    kind, message = type(error).__name__, str(error).partition("\n")[0]
+    for name in KIT_VARIABLES:
+        if has_piece_of(_secret_part(name), message):
+            return f"{kind} (its message is not shown: it contains a part of {name})"
+    return f"{kind}: {message}"
+
+
+def fix_for(error: Exception) -> str:
+    """Return what to do about an error of a request.
+
+    >>> fix_for(ValueError("odd"))
     'read the line that says STOP; 02-client-creation.ipynb shows the usual mistakes.'
     """
     status = getattr(error, "status_code", None)
     if status in (401, 403):
-        return f"check {CREDENTIAL}: the endpoint does not accept this key. Copy it again from the deployment's page."
+        return (
+            f"check {CREDENTIAL}: the endpoint does not accept this key. "
+            "Copy it again from the deployment's page."
+        )
     if status in (404, 405, 424):
-        return f"check {ENDPOINT}: it must be the root of the endpoint, without /score or another route."
+        return (
+            f"check {ENDPOINT}: it must be the root of the endpoint, "
+            "without /score or another route."
+        )
     if type(error).__name__ in ("ServiceRequestError", "ServiceResponseError"):
-        return f"check the host name in {ENDPOINT} and the network, or remove the variable to use the simulated endpoint."
+        return (
+            f"check the host name in {ENDPOINT} and the network, "
+            "or remove the variable to use the simulated endpoint."
+        )
     return "read the line that says STOP; 02-client-creation.ipynb shows the usual mistakes."
+
+
+def _secret_part(name: str) -> str:
+    """Return the part of a variable's value that must not be shown; "" if all may be."""
+    value, key = os.environ.get(name, ""), os.environ.get(CREDENTIAL, "")
+    if name == CREDENTIAL:
+        return value
+    address = harmless_address(value, key)
+    rest = value.removeprefix(address) if address else value.rpartition("://")[2]
+    is_harmless = is_plain_name(rest, key) or rest.casefold().rstrip("/") in HARMLESS_PATHS
+    return "" if is_harmless else rest
 
 
 def _client():
@@ -154,5 +210,9 @@ def _client():
     from azure.core.credentials import AzureKeyCredential
 
     return ChatCompletionsClient(
-        os.environ[ENDPOINT], AzureKeyCredential(os.environ[CREDENTIAL]), retry_total=0, connection_timeout=10, read_timeout=60
+        os.environ[ENDPOINT],
+        AzureKeyCredential(os.environ[CREDENTIAL]),
+        retry_total=0,
+        connection_timeout=10,
+        read_timeout=60,
     )

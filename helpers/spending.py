@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-from helpers.connect import MOST_USD_PER_HOUR, agreed_usd_per_hour
 from helpers.cost import Price, cost_usd
 from helpers.prices import NotListedError, PricesError, retail_price
+from helpers.settings import MAX_USD_PER_HOUR, format_usd, parse_usd_per_hour
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -96,19 +96,20 @@ def accept_price(
         f"{note}{instance_count} x {price.sku} in {price.region} "
         f"costs {per_hour:,.2f} US dollars an hour"
     )
-    limit = os.environ.get(MOST_USD_PER_HOUR, "")
-    if not limit:
+    text = os.environ.get(MAX_USD_PER_HOUR, "")
+    if not text:
         raise PriceNotAcceptedError(
-            f"{offer}.\nIf you agree, set {MOST_USD_PER_HOUR} to that amount or more. "
+            f"{offer}.\nIf you agree, set {MAX_USD_PER_HOUR} to that amount or more. "
             "No instance was started."
         )
-    if round(per_hour, 2) > agreed_usd_per_hour(limit):  # rounded as in the printed offer
+    limit = parse_usd_per_hour(text)
+    if round(per_hour, 2) > limit:  # rounded as in the printed offer
         raise PriceNotAcceptedError(
-            f"{offer},\nbut {MOST_USD_PER_HOUR} allows {limit}. No instance was started."
+            f"{offer},\nbut {MAX_USD_PER_HOUR} allows {format_usd(limit)}. No instance was started."
         )
     print(
         f"{offer} until it is deleted\n"
-        f"({price.source}, {price.date}; {MOST_USD_PER_HOUR} allows {limit})."
+        f"({price.source}, {price.date}; {MAX_USD_PER_HOUR} allows {format_usd(limit)})."
     )
     return per_hour
 

@@ -56,6 +56,7 @@ class SimulatedAzure:
         self.guard = Guard(key or new_key(), Tokens())
         self.faults = FaultReader()
         self.journal = Journal(self._secrets)
+        self._hidden_texts: set[str] = set()
         self.inference = InferenceEndpoint(token_delay, assistant)
         self._inference_routes = self.inference.routes()
 
@@ -97,6 +98,17 @@ class SimulatedAzure:
             Route("*", "/{endpoint}.{region}.inference.ml{path:path}", self._deployed, Access.DEPLOYED),
             Route("*", "{path:path}", self._not_found),
         ]
+
+    def rename_subscription(self, subscription_id: str = "", resource_group: str = "", workspace: str = "") -> None:
+        """Give what the control plane manages other names; "" stands for a made-up one. What is deployed stays."""
+        self.subscription_id = subscription_id or SUBSCRIPTION_ID
+        self.resource_group, self.workspace = resource_group or RESOURCE_GROUP, workspace or WORKSPACE
+        if "control_plane" in self.__dict__:
+            self.control_plane.subscription.rename(self.subscription_id, self.resource_group, self.workspace)
+
+    def hide(self, text: str) -> None:
+        """Never show a text in the journal, nor in the log of a deployment."""
+        self._hidden_texts.add(text)
 
     def handle(self, request: Request) -> Response:
         """Return the response to a request."""
@@ -163,9 +175,9 @@ class SimulatedAzure:
             self.journal.record(request, status)
 
     def _secrets(self) -> Iterable[str]:
-        """Return every key that was ever given out here, and the identity header."""
+        """Return every key that was ever given out here, the identity header, and what ``hide`` was called with."""
         deployed = self.control_plane.subscription.keys if "control_plane" in self.__dict__ else ()
-        return [self.key, self.identity_header, *deployed]
+        return [self.key, self.identity_header, *deployed, *self._hidden_texts]
 
     # Endpoints that were deployed with the control plane
 

@@ -44,14 +44,10 @@ class Subscription:
     """
 
     def __init__(self, subscription_id: str, resource_group: str, workspace: str):
-        self.id, self.resource_group = subscription_id, resource_group
         facts = _load("control_plane.toml")
         self.sizes_for_phi4 = {size["name"]: size for size in _load("vm_sizes.toml")["size"]}
         self.sizes = self.sizes_for_phi4 | {size["name"]: size for size in facts["small_size"]}
         self.regions = {region["name"]: region for region in facts["region"]}
-        self.workspaces = {
-            workspace + region["workspace"]: region["name"] for region in facts["region"]
-        }
         self.models = {model["name"]: model["versions"] for model in facts["model"]}
         self.weights = {
             model["name"]: model["weights_gib"]
@@ -65,7 +61,20 @@ class Subscription:
         self.endpoints: dict[tuple[str, str], Endpoint] = {}
         self.operations: dict[str, Operation] = {}
         self.keys: set[str] = set()  # every key that ever was valid: none may be shown
+        self.rename(subscription_id, resource_group, workspace)
         self._add_forgotten_deployment(facts["forgotten"])
+
+    def rename(self, subscription_id: str, resource_group: str, workspace: str) -> None:
+        """Give the subscription, its resource group and its workspaces other names.
+
+        workspace: the name of the first one; those of other regions begin with it. What is
+        deployed in them stays.
+        """
+        self.id, self.resource_group = subscription_id, resource_group
+        names = {name: workspace + region["workspace"] for name, region in self.regions.items()}
+        self.workspaces = {name: region for region, name in names.items()}
+        for endpoint in self.endpoints.values():
+            endpoint.workspace = names[endpoint.region]
 
     # Time
 

@@ -9,7 +9,7 @@ import socket
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from ..azure import SimulatedAzure
 from ..errors import HTTPError
 from .addresses import family_of, in_url, is_loopback, remote_hosts
 from .asgi import Application
-from .certificates import NAMES, Certificates, certificate_bundle
+from .certificates import NAMES, Certificates, certificate_bundles
 from .connections import Connection
 from .scratch import scratch_folder
 
@@ -69,7 +69,8 @@ class Simulator:
         self.http_url, self.url = f"http://{name}:{http_port}", f"https://{name}:{https_port}"
         self.azure.url = self.url
         self._certificates = Certificates(dict.fromkeys((*NAMES, host, *remote)))
-        self._certificate_files = _write_certificates(self._certificates.authority_pem)
+        self._bundles: dict[str, bytes] = {}  # variable -> content of the files written last
+        self._bundle_folder = Path()
         application = Application(self.azure)
         self.errors = application.errors
         self._config = Config(
@@ -91,8 +92,11 @@ class Simulator:
             raise RuntimeError(f"the simulated Azure could not start:\n{self.errors[0]}")
         threading.Thread(target=self._load, name=THREAD_NAME, daemon=True).start()
 
-    def variables(self) -> dict[str, str]:
-        """Return the environment variables by which the real SDKs find this simulator."""
+    def variables(self, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+        """Return the environment variables by which the real SDKs find this simulator.
+
+        environ: the variables in force, whose certificates are kept.
+        """
         return {
             "AZURE_INFERENCE_ENDPOINT": self.url,
             "AZURE_INFERENCE_ENDPOINT_HTTP": self.http_url,
@@ -105,12 +109,26 @@ class Simulator:
             "AZURE_SUBSCRIPTION_ID": self.azure.subscription_id,
             "AZURE_RESOURCE_GROUP": self.azure.resource_group,
             "AZURE_ML_WORKSPACE": self.azure.workspace,
-            "AZURE_MAX_USD_PER_HOUR": "12",  # nothing is billed here
+            "AZURE_MAX_USD_PER_HOUR": "12.0000",  # nothing is billed here; nobody types it like this
             "AZURE_RESOURCE_MANAGER_URL": self.url,
             "ARM_CLOUD_METADATA_URL": f"{self.url}/metadata/endpoints?api-version=2019-05-01",
             "REGISTRY_DISCOVERY_ENDPOINT_URL": f"{self.url}/",
-            **self._certificate_files,
+            **self.certificate_files(environ),
         }
+
+    def certificate_files(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return files that make clients trust this simulator: variable -> path.
+
+        They hold the certificates that environ names, and one more authority. The same
+        certificates give the same files.
+        """
+        bundles = certificate_bundles(self._certificates.authority_pem, environ)
+        if bundles != self._bundles:
+            folder = Path(tempfile.mkdtemp(dir=scratch_folder()))
+            for name, content in bundles.items():
+                (folder / f"{name.lower()}.pem").write_bytes(content)
+            self._bundles, self._bundle_folder = bundles, folder
+        return {name: str(self._bundle_folder / f"{name.lower()}.pem") for name in bundles}
 
     def wait(self) -> None:
         """Wait until it is stopped, or until the process is interrupted (KeyboardInterrupt)."""
@@ -168,22 +186,6 @@ class Simulator:
 
 def _is_of_another_thread(record: logging.LogRecord) -> bool:
     return record.threadName != THREAD_NAME
-
-
-def _write_certificates(authority_pem: bytes) -> dict[str, str]:
-    """Write the files that make clients trust the simulator. Return variable -> path."""
-    folder = Path(tempfile.mkdtemp(dir=scratch_folder()))
-    names = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
-    contents = {name: certificate_bundle(authority_pem, os.environ, name) for name in names}
-    more = Path(
-        os.environ.get("NODE_EXTRA_CA_CERTS") or os.devnull
-    )  # besides those that Node.js brings
-    contents["NODE_EXTRA_CA_CERTS"] = (
-        more.read_bytes().rstrip() + b"\n" if more.is_file() else b""
-    ) + authority_pem
-    for name, content in contents.items():
-        (folder / f"{name.lower()}.pem").write_bytes(content)
-    return {name: str(folder / f"{name.lower()}.pem") for name in contents}
 
 
 def _listen(host: str, port: int) -> socket.socket:
