@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import re
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
 import nbformat
 import pytest
+import toolchain
 from nbval.plugin import IPyNbCell
 
 SOLUTION = re.compile(r"<summary>Solution</summary>\n\n```python\n(.*?)```", re.DOTALL)
 OPENAI_BOX = re.compile(r"<details><summary>[^\n]*\bopenai\b[^\n]*</summary>(.*?)</details>", re.DOTALL)
 PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
-sys.path.insert(0, str(Path(__file__).parent / "tests" / "snippets"))  # for a run of notebooks alone
 FOREIGN = ("AZURE", "ARM_", "IDENTITY_", "MSI_", "OPENAI_", "REGISTRY_DISCOVERY_")
 
 
@@ -64,25 +61,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if isinstance(item, IPyNbCell):
         for tag in item.cell.metadata.get("tags", []):
             if tag.startswith("needs-"):
-                command_for(tag.removeprefix("needs-"))
-
-
-@functools.cache
-def install(kind: str) -> BaseException | None:
-    """Makes a kind of snippet runnable, once. Returns the reason if it cannot."""
-    from snippet_runs import COMMANDS
-
-    try:
-        COMMANDS[kind]()
-    except (pytest.skip.Exception, pytest.fail.Exception) as reason:
-        return reason
-    return None
-
-
-def command_for(tool: str) -> None:
-    """Raises the reason, a skip or a failure, if what a tag names is absent."""
-    if reason := install(tool):
-        raise reason
+                toolchain.command_for(tag.removeprefix("needs-"))
 
 
 @pytest.fixture(scope="session")

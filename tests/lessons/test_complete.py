@@ -21,7 +21,7 @@ from azure.ai.inference import ChatCompletionsClient
 from azure.ai.inference.models import StreamingChatCompletionsUpdate as Chunk
 from azure.core.credentials import AccessToken, AzureKeyCredential
 from azure.identity import CredentialUnavailableError
-from test_snippets import KEPT
+from snippet_runs import KEPT
 
 from helpers import streaming
 

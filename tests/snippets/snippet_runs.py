@@ -1,8 +1,10 @@
-"""Runs snippets, each in a process of its own by its real client, against an endpoint that keeps whole what arrives.
+"""Run snippets, each in a process of its own with its real client, and keep all that arrives.
 
-One simulated Azure answers them all: each run has a path of its own there, and a way in which it is answered. Node packages
-and the LangChain and LiteLLM environments are installed from their locks where they lie; where Node.js, curl or uv is absent
-these snippets are skipped, or fail if NOTHING_MAY_SKIP is set.
+One simulated Azure answers all of them: each run has its own path there, and its own manner of
+being answered. Python processes are forked from one that has imported the clients already. Node
+packages and the environments for LangChain and LiteLLM are installed from their locks where they
+lie. Where Node.js, curl or uv is absent these snippets are skipped, or fail if NOTHING_MAY_SKIP is
+set.
 """
 
 from __future__ import annotations
@@ -12,18 +14,18 @@ import itertools
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import IO
 
-import pytest
+import fork_server
+from fork_server import Fork, ForkServer
 
 from helpers.snippets import kind_of
 from simulated_azure.faults import HEADER as FAULT_HEADER
@@ -35,72 +37,74 @@ KEPT = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "PATHEXT", "LANG", "COMSPEC")  # of
 TRUST = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 SIGNED_IN = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "AZURE_TOKEN_CREDENTIALS")
 VARIABLE = re.compile(r"\b(?:AZURE|IDENTITY|LITELLM)_[A-Z_]+\b")
-LONGEST_RUN, LONGEST_HURRY, LONGEST_WAIT = 120.0, 60.0, 20.0  # seconds: of a process; in a hurry; of an answer
-BEFORE_THE_WAIT = 8  # events of a stream
-PACE = 0.01  # seconds between looks at what is waited for
+LONGEST_RUN = 300.0  # seconds until a process is killed
+LONGEST_WAIT = 60.0  # seconds until the endpoint goes on
+EVENTS_BEFORE_WAIT = 8  # of a stream
+PACE = 0.01  # seconds between two looks at what is waited for
 
 # What runs them
 
-
-def absent(what: str) -> None:
-    """Skips, or fails where nothing may skip."""
-    if os.environ.get("NOTHING_MAY_SKIP"):
-        pytest.fail(f"{what} is not here, and NOTHING_MAY_SKIP is set")
-    pytest.skip(f"{what} is not here")
-
-
-def install_node_packages() -> list[str]:
-    """The command that runs a file with Node.js, once the packages of the lock are there."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if not node or not npm:
-        absent("Node.js with npm")
-    lock = (SNIPPETS / "package-lock.json").read_text(encoding="utf-8")
-    marker = SNIPPETS / "node_modules" / ".installed-from"
-    if not marker.is_file() or marker.read_text(encoding="utf-8") != lock:
-        call([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], SNIPPETS)
-        marker.write_text(lock, encoding="utf-8")
-    return [node]
-
-
-def sync_environment(name: str) -> list[str]:
-    """The Python of ``environments/<name>``, once it holds what its lock says."""
-    uv = os.environ.get("UV") or shutil.which("uv")
-    if not uv:
-        absent("uv")
-    folder = SNIPPETS / "environments" / name
-    call([uv, "sync", "--frozen", "--quiet", "--no-python-downloads", "--python", sys.executable], folder)
-    return [str(folder / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))]
-
-
-def call(command: list[str], folder: Path) -> None:
-    """Runs an installer. It is not told of this process's own environment."""
-    mine = ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "PYTHONPATH")
-    variables = {name: value for name, value in os.environ.items() if name not in mine}
-    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def shell() -> list[str]:
-    """The command that runs a POSIX shell script with curl."""
-    if os.name == "nt":
-        pytest.skip("a POSIX shell script; Windows has none")
-    if not shutil.which("curl"):
-        absent("curl")
-    return [shutil.which("sh") or "sh"]
+PRELOADED = {  # kind of snippet -> the modules that its fork server imports
+    "python": (
+        "azure.ai.inference",
+        "azure.identity",
+        "httpx",
+        "openai",
+        "requests",
+    ),
+    "langchain": ("langchain_azure_ai.chat_models", "langchain_openai"),
+    "litellm": ("litellm",),
+}
+NEVER_FORKED = "azure.ai.inference.aio"  # aiohttp reads SSL_CERT_FILE when it is imported
+SEEN_BY_PACKAGES = {"PYTHONUTF8": "1", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # at import
 
 
 def kind(path: Path) -> str:
-    """What runs a snippet: one of COMMANDS."""
+    """Return the kind of a snippet, which says what runs it: a key of COMMANDS."""
     return kind_of(path.name)
 
 
-COMMANDS: dict[str, Callable[[], list[str]]] = {
-    "litellm": lambda: sync_environment("litellm"),
-    "langchain": lambda: sync_environment("langchain"),
-    "node": install_node_packages,
-    "curl": shell,
-    "python": lambda: [sys.executable],
-}  # the slow ones first
+class Runner:
+    """Start snippets of one kind: Python in forks where that is possible, others by command."""
+
+    def __init__(self, name: str, command: list[str], home: Path):
+        self.kind, self.command = name, command
+        self._server: ForkServer | None = None
+        if fork_server.AVAILABLE and name in PRELOADED:
+            self._server = ForkServer(command[0], PRELOADED[name], kept_variables(home) | SEEN_BY_PACKAGES)
+
+    def start(
+        self,
+        paths: list[Path],
+        arguments: list[str],
+        folder: Path,
+        variables: dict[str, str],
+        stdin: IO,
+        stderr: IO,
+    ) -> subprocess.Popen | Fork:
+        """Start a process for snippets. Its stdout is a pipe."""
+        texts = (path.read_text(encoding="utf-8") for path in paths)
+        if self._server and not any(NEVER_FORKED in text for text in texts):
+            return self._server.start(arguments, folder, variables, stdin, stderr)
+        return subprocess.Popen(
+            [*self.command, *arguments],
+            cwd=folder,
+            env=variables,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+        )
+
+    def close(self) -> None:
+        if self._server:
+            self._server.close()
+
+
+def kept_variables(home: Path) -> dict[str, str]:
+    """Return the variables that every process gets: a few of this one's, and an empty home."""
+    kept = {name: value for name, value in os.environ.items() if name.upper() in KEPT}
+    return kept | {"HOME": str(home), "USERPROFILE": str(home), "PYTHONUTF8": "1"}
+
 
 IN_ONE_PYTHON = """
 import sys
@@ -139,13 +143,14 @@ done
 
 @dataclass
 class Arrival:
-    """A request as it arrived, secrets and all, and what it got."""
+    """A request as it arrived, with its secrets, and its answer."""
 
     request: Request
     status: int = 0
     answer: bytes = b""
 
-    def asks_the_model(self) -> bool:
+    def is_question(self) -> bool:
+        """Return True for a request to the model."""
         return self.request.path.endswith("/chat/completions")
 
     def body(self) -> dict:
@@ -154,29 +159,30 @@ class Arrival:
 
 @dataclass
 class Visit:
-    """What one process asks of the endpoint, and how it is answered."""
+    """All that one process sends to the endpoint, and the manner in which it is answered."""
 
     path: str
     manner: Callable[[Visit, Request, Callable[[Request], Response]], Response]
-    arrived: list[Arrival] = field(default_factory=list)
-    printed: threading.Event = field(default_factory=threading.Event)  # the beginning of an answer
-    waited_in_vain: bool = False
+    arrivals: list[Arrival] = field(default_factory=list)
+    printed: threading.Event = field(default_factory=threading.Event)  # the start of an answer
+    gave_up_waiting: bool = False
 
     def questions(self) -> list[Arrival]:
-        return [arrival for arrival in self.arrived if arrival.asks_the_model()]
+        """Return the requests to the model, oldest first."""
+        return [arrival for arrival in self.arrivals if arrival.is_question()]
 
-    def wait(self, happened: Callable[[], bool]) -> Iterator[bytes]:
-        """Nothing, again and again, until something has happened, or for too long."""
+    def wait(self, event: Callable[[], bool]) -> Iterator[bytes]:
+        """Yield nothing, again and again, until an event happens or LONGEST_WAIT is over."""
         deadline = time.monotonic() + LONGEST_WAIT
-        while not happened():
+        while not event():
             if time.monotonic() > deadline:
-                self.waited_in_vain = True
+                self.gave_up_waiting = True
                 return
             yield b""
 
 
 class Endpoint:
-    """A simulated Azure in which every visit has a path of its own."""
+    """A simulated Azure in which every visit has its own path."""
 
     def __init__(self):
         self.simulator = Simulator()
@@ -185,24 +191,30 @@ class Endpoint:
         self.simulator.azure.handle_in_steps = self._answer_in_steps
         self._visits: dict[str, Visit] = {}
         self._numbers = itertools.count()
-        self._unused = socket.socket()
-        self._unused.bind(("127.0.0.1", 0))  # and never listens
-        self.nowhere = f"https://127.0.0.1:{self._unused.getsockname()[1]}"
+        self._silent_socket = socket.socket()
+        self._silent_socket.bind(("127.0.0.1", 0))  # and never listens
+        self.nowhere = f"https://127.0.0.1:{self._silent_socket.getsockname()[1]}"
 
     def visit(self, manner: Callable) -> Visit:
-        made = Visit(f"/visit-{next(self._numbers)}", manner)
-        self._visits[made.path] = made
-        return made
+        """Return a new visit, which will be answered in this manner."""
+        visit = Visit(f"/visit-{next(self._numbers)}", manner)
+        self._visits[visit.path] = visit
+        return visit
 
     def variables(self, visit: Visit) -> dict[str, str]:
-        """Those of the simulator, so that they lead to a visit."""
+        """Return the simulator's variables, changed so that they lead to a visit."""
         root, http_root = self.simulator.url + visit.path, self.simulator.http_url + visit.path
-        more = {"AZURE_INFERENCE_ENDPOINT": root, "IDENTITY_ENDPOINT": f"{http_root}/msi/token"}
-        return self.simulator.variables() | more | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+        changes = {
+            "AZURE_INFERENCE_ENDPOINT": root,
+            "IDENTITY_ENDPOINT": f"{http_root}/msi/token",
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        }
+        return self.simulator.variables() | changes
 
     def stop(self) -> None:
+        """Stop the simulator. Fail if it had errors."""
         self.simulator.stop()
-        self._unused.close()
+        self._silent_socket.close()
         assert not self.simulator.errors, "\n".join(self.simulator.errors)
 
     def _answer_in_steps(self, request: Request) -> Steps:
@@ -213,22 +225,22 @@ class Endpoint:
         first, slash, rest = request.path.removeprefix("/").partition("/")
         visit = self._visits[f"/{first}"]
         arrival = Arrival(replace(request, path=slash + rest))
-        visit.arrived.append(arrival)
+        visit.arrivals.append(arrival)
         response = visit.manner(visit, arrival.request, self._handle)
         arrival.status = response.status
         if isinstance(response.body, bytes):
             arrival.answer = response.body
             return response
-        return replace(response, body=_kept(response.body, arrival))
+        return replace(response, body=_record(response.body, arrival))
 
 
-def _kept(events: Iterator[bytes], arrival: Arrival) -> Iterator[bytes]:
+def _record(events: Iterator[bytes], arrival: Arrival) -> Iterator[bytes]:
     for event in events:
         arrival.answer += event
         yield event
 
 
-# Manners in which a visit can be answered
+# Manners of answering a visit
 
 
 def as_usual(visit: Visit, request: Request, handle: Callable) -> Response:
@@ -236,61 +248,65 @@ def as_usual(visit: Visit, request: Request, handle: Callable) -> Response:
 
 
 def with_fault(fault: str, request: Request) -> Request:
+    """Return the request with the header that asks for a fault."""
     return replace(request, headers={**request.headers, FAULT_HEADER: fault})
 
 
 def unavailable_at_first(visit: Visit, request: Request, handle: Callable) -> Response:
-    """The first question gets 503."""
-    asked = request.path.endswith("/chat/completions") and len(visit.questions()) == 1
-    return handle(with_fault("503", request) if asked else request)
+    """Answer 503 to the first question."""
+    is_question = request.path.endswith("/chat/completions")
+    is_first = is_question and len(visit.questions()) == 1
+    return handle(with_fault("503", request) if is_first else request)
 
 
 def unavailable(visit: Visit, request: Request, handle: Callable) -> Response:
-    """The first question gets 429, all others get 503."""
-    return handle(with_fault(f"{429 if len(visit.questions()) == 1 else 503}; retry-after=1", request))
+    """Answer 429 to the first question, and 503 to all others."""
+    status = 429 if len(visit.questions()) == 1 else 503
+    return handle(with_fault(f"{status}; retry-after=1", request))
 
 
 def refusing(visit: Visit, request: Request, handle: Callable) -> Response:
-    """Whatever is asked gets 401, but for a token."""
+    """Answer 401 to all but requests for a token."""
     return handle(request if request.path == "/msi/token" else with_fault("401", request))
 
 
 def giving_no_token(visit: Visit, request: Request, handle: Callable) -> Response:
-    """Whoever signs in gets 400."""
-    return Response(400, b'{"message": "No identity."}') if request.path == "/msi/token" else handle(request)
+    """Answer 400 to requests for a token."""
+    if request.path == "/msi/token":
+        return Response(400, b'{"message": "No identity."}')
+    return handle(request)
 
 
 def silent(visit: Visit, request: Request, handle: Callable) -> Response:
-    """No answer ever comes."""
+    """Never answer."""
     return Response(200, delay=600)
 
 
 def waiting_for_print(visit: Visit, request: Request, handle: Callable) -> Response:
-    """A stream stops after some events until the process has printed the beginning of the answer."""
+    """Stop a stream after some events until the process has printed the start of the answer."""
     response = handle(request)
     events = iter(response.body)
-    first = itertools.islice(events, BEFORE_THE_WAIT)
-    return replace(response, body=itertools.chain(first, visit.wait(visit.printed.is_set), events), pace=PACE)
+    first = itertools.islice(events, EVENTS_BEFORE_WAIT)
+    body = itertools.chain(first, visit.wait(visit.printed.is_set), events)
+    return replace(response, body=body, pace=PACE)
 
 
 def waiting_for_two(visit: Visit, request: Request, handle: Callable) -> Response:
-    """No answer comes before two questions have arrived."""
+    """Answer no question before two of them have arrived."""
     response = handle(request)
     wait = visit.wait(lambda: len(visit.questions()) == 2)
     return replace(response, body=itertools.chain(wait, [response.body]), pace=PACE)
 
 
 def ending_tokens(visit: Visit, request: Request, handle: Callable) -> Response:
-    """A token ends in a second; the first question gets 503."""
+    """Give tokens that end in a second, and answer 503 to the first question."""
     if request.path != "/msi/token":
         return unavailable_at_first(visit, request, handle)
-    response = handle(request)
-    content = json.loads(response.body) | {"expires_on": str(int(time.time()) + 1)}
-    return replace(response, body=json.dumps(content).encode())
+    return _changed(handle(request), expires_on=str(int(time.time()) + 1))
 
 
 def saying(text: str) -> Callable:
-    """Every answer is this text."""
+    """Return a manner in which every answer of the model is this text."""
 
     def manner(visit: Visit, request: Request, handle: Callable) -> Response:
         response = handle(request)
@@ -302,13 +318,13 @@ def saying(text: str) -> Callable:
 
 
 def informing(**info: str) -> Callable:
-    """What /info says."""
+    """Return a manner in which answers of ``/info`` hold this."""
+    return lambda visit, request, handle: _changed(handle(request), **info)
 
-    def manner(visit: Visit, request: Request, handle: Callable) -> Response:
-        response = handle(request)
-        return replace(response, body=json.dumps(json.loads(response.body) | info).encode())
 
-    return manner
+def _changed(response: Response, **changes: str) -> Response:
+    """Return a response whose JSON object has some other values."""
+    return replace(response, body=json.dumps(json.loads(response.body) | changes).encode())
 
 
 # Running
@@ -316,76 +332,89 @@ def informing(**info: str) -> Callable:
 
 @dataclass
 class Run:
-    """A process that has ended, and what arrived of it, oldest first."""
+    """A process that has ended, and its visit."""
 
     code: int
-    printed: str
-    complained: str
+    stdout: str
+    stderr: str
     visit: Visit
 
     def answers(self) -> str:
-        """All that the model answered, as it was sent."""
+        """Return all that the model answered, as it was sent."""
         return "".join(arrival.answer.decode() for arrival in self.visit.questions())
 
-    def ends(self) -> dict[Path, str]:
-        """How each of several snippets run together ended: the complaint, or nothing."""
-        rows = [line.split("\t") for line in self.printed.splitlines() if line.startswith("ENDED\t")]
+    def complaints(self) -> dict[Path, str]:
+        """Return how each of several snippets in one process ended: its error, or nothing."""
+        rows = [line.split("\t") for line in self.stdout.splitlines() if line.startswith("ENDED\t")]
         return {Path(path): complaint for _, path, complaint in rows}
 
 
 def needs(path: Path) -> set[str]:
-    """The variables that a snippet's second line names."""
+    """Return the variables that a snippet's second line names."""
     return set(VARIABLE.findall(path.read_text(encoding="utf-8").splitlines()[1]))
 
 
 def impatient(code: str, seconds: int = 60) -> str:
-    """The same code with one retry for five, and so many seconds for a minute."""
-    code, retries = re.subn(r"\b((?:retry_status|max_retries|maxRetries|status)(?:=|: )|retry )5\b", r"\g<1>1", code)
+    """Return the same code with one retry for five, and so many seconds for a minute."""
+    retry = r"\b((?:retry_status|max_retries|maxRetries|status)(?:=|: )|retry )5\b"
+    code, retries = re.subn(retry, r"\g<1>1", code)
     code, minutes = re.subn(r"\b60(_000)?\b", rf"{seconds}\1", code)
     assert (retries, minutes) == (1, 1), "expected five retries and a minute, each once"
     return code
 
 
-def run(
-    paths: list[Path], command: list[str], endpoint: Endpoint, manner: Callable, home: Path, change: dict, code: str = ""
-) -> Run:
-    """Runs snippets to their end, in an empty home folder and with no other variables than they say they need.
+def variables_for(paths: list[Path], endpoint: Endpoint, visit: Visit) -> dict[str, str]:
+    """Return those of the endpoint's variables that snippets say they need."""
+    names = set(TRUST).union(*(needs(path) for path in paths))
+    if any("signed in" in path.read_text(encoding="utf-8") for path in paths):
+        names.update(SIGNED_IN)
+    return {name: value for name, value in endpoint.variables(visit).items() if name in names}
 
-    One is a process of its own; several run at the same time in one. ``code``: to be run instead, as if it stood beside the
-    file. ``change``: further variables, and None for those that shall not be set.
+
+def run(
+    paths: list[Path],
+    runner: Runner,
+    endpoint: Endpoint,
+    manner: Callable,
+    home: Path,
+    changes: dict[str, str | None],
+    code: str = "",
+) -> Run:
+    """Run snippets to their end, with an empty home and only the variables that they name.
+
+    Args:
+        paths: one file, or several, which then run at the same time in one process.
+        changes: further variables, and None for those to leave out.
+        code: runs instead of the file, as if it stood beside it.
     """
     visit = endpoint.visit(manner)
-    name = kind(paths[0])
-    signed_in = any("signed in" in path.read_text(encoding="utf-8") for path in paths)
-    wanted = {variable for path in paths for variable in needs(path)} | {*TRUST, *(SIGNED_IN if signed_in else ())}
-    given = {variable: value for variable, value in endpoint.variables(visit).items() if variable in wanted} | change
-    environment = {variable: value for variable, value in os.environ.items() if variable.upper() in KEPT}
-    environment |= {"HOME": str(home), "USERPROFILE": str(home), "PYTHONUTF8": "1"}
-    environment |= {variable: value for variable, value in given.items() if value is not None}
+    variables = kept_variables(home) | variables_for(paths, endpoint, visit) | changes
     files = [str(path) for path in paths]
     if code:
-        arguments = {"node": ["--input-type=module"], "curl": []}.get(name, ["-"])
+        arguments = {"node": ["--input-type=module"], "curl": []}.get(runner.kind, ["-"])
     elif len(paths) > 1:
-        together = {"node": ["--input-type=module", "-e", IN_ONE_NODE], "curl": ["-c", IN_ONE_SHELL, "sh"]}
-        arguments = [*together.get(name, ["-c", IN_ONE_PYTHON]), *files]
+        together = {
+            "node": ["--input-type=module", "-e", IN_ONE_NODE],
+            "curl": ["-c", IN_ONE_SHELL, "sh"],
+        }
+        arguments = [*together.get(runner.kind, ["-c", IN_ONE_PYTHON]), *files]
     else:
         arguments = files
-    with tempfile.TemporaryFile() as typed, tempfile.TemporaryFile() as complaints:
-        typed.write(code.encode())
-        typed.seek(0)
-        folder = SNIPPETS if code and name == "node" else home  # Node.js looks for packages from the file or from here
-        with subprocess.Popen(
-            [*command, *arguments], cwd=folder, env=environment, stdin=typed, stdout=subprocess.PIPE, stderr=complaints
-        ) as process:
-            limit = threading.Timer(LONGEST_HURRY if code else LONGEST_RUN, process.kill)
+    folder = SNIPPETS if code and runner.kind == "node" else home  # where it looks for packages
+    with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stderr:
+        stdin.write(code.encode())
+        stdin.seek(0)
+        variables = {name: value for name, value in variables.items() if value is not None}
+        with runner.start(paths, arguments, folder, variables, stdin, stderr) as process:
+            limit = threading.Timer(LONGEST_RUN, process.kill)
             limit.start()
-            printed = b""
+            stdout = b""
             while piece := process.stdout.read1():
-                printed += piece
-                if b"There" in printed:
+                stdout += piece
+                if b"There" in stdout:
                     visit.printed.set()
-            ended = process.wait()
+            exit_code = process.wait()
             limit.cancel()
-        complaints.seek(0)
-        complained = complaints.read()
-    return Run(ended, *(text.decode().replace("\r\n", "\n") for text in (printed, complained)), visit)
+        stderr.seek(0)
+        texts = [text.decode().replace("\r\n", "\n") for text in (stdout, stderr.read())]
+    return Run(exit_code, *texts, visit)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import functools
 import json
-import os
 import re
 import subprocess
 import sys
@@ -24,15 +23,16 @@ import csharp
 import nbformat
 import pytest
 from snippet_runs import (
-    COMMANDS,
-    KEPT,
+    TRUST,
     Endpoint,
     Run,
+    Runner,
     as_usual,
     ending_tokens,
     giving_no_token,
     impatient,
     informing,
+    kept_variables,
     kind,
     needs,
     refusing,
@@ -44,6 +44,7 @@ from snippet_runs import (
     waiting_for_print,
     waiting_for_two,
 )
+from toolchain import COMMANDS, command_or_reason
 
 from helpers.cost import list_price
 from simulated_azure.errors import UNAUTHORIZED
@@ -56,7 +57,7 @@ MANAGING = "azure_ai_ml.py"  # deploys and deletes: run together, in its own tes
 EXECUTED = [path for path in snippet_files((".py", ".mjs", ".sh")) if path.name != MANAGING]
 ERRORS = "errors-and-retries"
 LONGEST, SHORTEST = 25, 3  # lines of code
-AT_A_TIME, WAITING = 3, 6  # processes: that work, and besides those that mostly wait
+AT_A_TIME, WAITING = 2, 6  # processes: that work, and besides those that mostly wait
 SIZE, MODEL = "Standard_NC24ads_A100_v4", "azureml://registries/azureml/models/Phi-4/versions/8"
 
 API = "api-version=2024-05-01-preview"
@@ -144,17 +145,18 @@ def manner_for(job: Job):
     return fates.get(job.fate) or (tasks.get(job.path.parent.name, as_usual) if job.fate == "usual" else as_usual)
 
 
-def execute(job: Job, command: list[str], endpoint: Endpoint, home: Path) -> Run:
-    """Runs a job."""
-    change = {
+def execute(job: Job, runner: Runner, endpoint: Endpoint, home: Path) -> Run:
+    """Run a job to its end."""
+    changes = {
         "no server": {"AZURE_INFERENCE_ENDPOINT": endpoint.nowhere},
-        "untrusted": dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")),
+        "untrusted": dict.fromkeys(TRUST),
         "no key": {"AZURE_INFERENCE_CREDENTIAL": None, "OPENAI_API_KEY": "a-private-key"},
-    }
-    hurry = len(job.paths) == 1 and job.fate in ("no server", "silence", "untrusted")
-    seconds = 3 if job.fate == "silence" else 60
-    code = impatient(job.path.read_text(encoding="utf-8"), seconds) if hurry else ""
-    return run([*job.paths], command, endpoint, manner_for(job), home, change.get(job.fate, {}), code)
+    }.get(job.fate, {})
+    code = ""
+    if len(job.paths) == 1 and job.fate in ("no server", "silence", "untrusted"):
+        seconds = 3 if job.fate == "silence" else 60
+        code = impatient(job.path.read_text(encoding="utf-8"), seconds)
+    return run([*job.paths], runner, endpoint, manner_for(job), home, changes, code)
 
 
 def jobs(fate: str, task: str) -> list[Job]:
@@ -174,46 +176,59 @@ USUAL = [Job((path,)) for path in EXECUTED]
 NOT_ERRORS = [path for path in EXECUTED if path.parent.name != ERRORS]
 
 
-def asked_for(session: pytest.Session) -> list[Job]:
-    """The jobs of the tests that this session runs, the slow ones first."""
-    mine = {item.callspec.params["job"] for item in session.items if "done" in getattr(item, "fixturenames", ())}
-    return sorted(mine, key=lambda job: ([*COMMANDS].index(kind(job.path)), str(job)))
+def jobs_of(session: pytest.Session) -> list[Job]:
+    """Return the jobs of the tests that this session runs, the slow ones first."""
+    tests = [item for item in session.items if "done" in getattr(item, "fixturenames", ())]
+    jobs = {test.callspec.params["job"] for test in tests}
+    return sorted(jobs, key=lambda job: ([*COMMANDS].index(kind(job.path)), str(job)))
 
 
 @pytest.fixture(scope="session")
-def commands(request) -> dict[str, list[str] | BaseException]:
-    """What runs each kind of snippet that was asked for, or the reason why nothing does."""
-    found: dict[str, list[str] | BaseException] = {}
-    for name in {kind(job.path) for job in asked_for(request.session)}:
-        try:
-            found[name] = COMMANDS[name]()
-        except (pytest.skip.Exception, pytest.fail.Exception) as reason:
-            found[name] = reason
-    return found
+def home(tmp_path_factory) -> Path:
+    """Return an empty home folder."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def runners(request, home) -> Iterator[dict[str, Runner | BaseException]]:
+    """Yield what runs each kind of snippet that this session needs, or why nothing does."""
+    runners: dict[str, Runner | BaseException] = {}
+    for name in dict.fromkeys(kind(job.path) for job in jobs_of(request.session)):
+        command = command_or_reason(name)
+        runners[name] = Runner(name, command, home) if isinstance(command, list) else command
+    yield runners
+    for runner in runners.values():
+        if isinstance(runner, Runner):
+            runner.close()
 
 
 @pytest.fixture(scope="session")
 def endpoint() -> Iterator[Endpoint]:
-    made = Endpoint()
-    yield made
-    made.stop()
+    """Yield the endpoint that all runs of this session visit."""
+    endpoint = Endpoint()
+    yield endpoint
+    endpoint.stop()
 
 
 @pytest.fixture(scope="session")
-def runs(request, endpoint, commands, tmp_path_factory) -> dict[Job, Future[Run]]:
-    """All that this session needs, run."""
-    wanted = [job for job in asked_for(request.session) if isinstance(commands[kind(job.path)], list)]
-    home = tmp_path_factory.mktemp("home")
+def runs(request, endpoint, runners, home) -> dict[Job, Future[Run]]:
+    """Return all runs of this session, which go on side by side."""
     with ThreadPoolExecutor(AT_A_TIME) as working, ThreadPoolExecutor(WAITING) as waiting:
-        pools = {job: waiting if job.path.parent.name == ERRORS else working for job in wanted}
-        return {job: pools[job].submit(execute, job, commands[kind(job.path)], endpoint, home) for job in wanted}
+        runs = {}
+        for job in jobs_of(request.session):
+            runner = runners[kind(job.path)]
+            if isinstance(runner, Runner):
+                pool = waiting if job.path.parent.name == ERRORS else working
+                runs[job] = pool.submit(execute, job, runner, endpoint, home)
+        return runs
 
 
 @pytest.fixture
-def done(job, commands, runs) -> Run:
-    """The run of one job. Skips where its tools are absent."""
-    if not isinstance(commands[kind(job.path)], list):
-        raise commands[kind(job.path)]
+def done(job, runners, runs) -> Run:
+    """Return the run of one job. Skip or fail the test where its program is absent."""
+    runner = runners[kind(job.path)]
+    if isinstance(runner, BaseException):
+        raise runner
     return runs[job].result()
 
 
@@ -270,7 +285,7 @@ def expected_print(path: Path, done: Run, answers: dict[str, Answer]) -> str:
     """All that a snippet must print. curl's prints what was answered, as it came."""
     france, languages = answers[str(FRANCE)], answers[str(LANGUAGES)]
     if path.suffix == ".sh":
-        return done.answers() if path.parent.name == "stream" else f"{done.visit.arrived[-1].answer.decode()}\n"
+        return done.answers() if path.parent.name == "stream" else f"{done.visit.arrivals[-1].answer.decode()}\n"
     quoted = repr if path.suffix == ".py" else functools.partial(json.dumps, ensure_ascii=False)
     name = "azure_ai/Phi-4" if path.name == "litellm_client.py" else "Phi-4"
     counted = f"Prompt tokens: 25\nCompletion tokens: {languages.tokens}"
@@ -296,8 +311,8 @@ def answer_in(reply: bytes) -> str:
 
 @each([job for job in USUAL if job.path.parent.name != ERRORS])
 def test_a_snippet_prints_its_result_and_nothing_else(job, done, answers):
-    assert (done.code, done.complained) == (0, "")
-    assert done.printed == expected_print(job.path, done, answers)
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout == expected_print(job.path, done, answers)
 
 
 @each(USUAL)
@@ -325,8 +340,8 @@ def test_a_snippet_asks_the_right_route_with_the_right_headers(job, done, endpoi
     route = ROUTES[path.name]
     if path == SNIPPETS / "extra-parameters" / "litellm_client.py":
         route = replace(route, prefix="/v1")
-    signing_in = [arrival for arrival in done.visit.arrived if arrival.request.path == "/msi/token"]
-    others = [arrival.request for arrival in done.visit.arrived if arrival not in signing_in]
+    signing_in = [arrival for arrival in done.visit.arrivals if arrival.request.path == "/msi/token"]
+    others = [arrival.request for arrival in done.visit.arrivals if arrival not in signing_in]
     assert {(request.path, request.query) for request in others} == {
         (route.prefix + ("/info" if task == "model-info" else "/chat/completions"), route.query)
     }
@@ -351,12 +366,12 @@ def test_a_snippet_asks_the_right_route_with_the_right_headers(job, done, endpoi
 def test_no_secret_is_printed_or_sent_elsewhere_than_in_its_header(job, done, endpoint):
     azure = endpoint.simulator.azure
     tokens = [
-        json.loads(arrival.answer)["access_token"] for arrival in done.visit.arrived if arrival.request.path == "/msi/token"
+        json.loads(arrival.answer)["access_token"] for arrival in done.visit.arrivals if arrival.request.path == "/msi/token"
     ]
     secrets = [text.rpartition("-")[2] or text for text in (azure.key, azure.identity_header)]  # without the prefix
     secrets += [token.removeprefix("simulated-token-") for token in tokens]
-    elsewhere = [done.printed, done.complained]
-    for request in (arrival.request for arrival in done.visit.arrived):
+    elsewhere = [done.stdout, done.stderr]
+    for request in (arrival.request for arrival in done.visit.arrivals):
         elsewhere += [request.path, request.query, request.body.decode()]
         elsewhere += [
             value for name, value in request.headers.items() if name not in ("authorization", "api-key", "x-identity-header")
@@ -366,17 +381,17 @@ def test_no_secret_is_printed_or_sent_elsewhere_than_in_its_header(job, done, en
 
 @each(jobs("usual", "stream"))
 def test_a_stream_is_printed_while_it_arrives(job, done):
-    assert not done.visit.waited_in_vain, "nothing was printed before the stream had ended"
+    assert not done.visit.gave_up_waiting, "nothing was printed before the stream had ended"
 
 
 @each(jobs("usual", "async"))
 def test_two_questions_are_asked_at_the_same_time(job, done):
-    assert not done.visit.waited_in_vain, "the second was asked after the first was answered"
+    assert not done.visit.gave_up_waiting, "the second was asked after the first was answered"
 
 
 @each(jobs("no city", "json"))
 def test_json_without_the_entry_asked_for_is_no_success_and_three_attempts_are_made(job, done):
-    assert (done.code, done.printed) == (0, "No valid JSON in three attempts.\n")
+    assert (done.code, done.stdout) == (0, "No valid JSON in three attempts.\n")
     assert len(done.visit.questions()) == 3
 
 
@@ -386,30 +401,30 @@ def test_json_without_the_entry_asked_for_is_no_success_and_three_attempts_are_m
 @each(together("refused", NOT_ERRORS, "langchain", "litellm"))
 def test_a_refusal_ends_a_snippet_with_an_error(job, done):
     complaint = {"curl": "^22$", "node": "401"}.get(kind(job.path), "401|Auth")  # of the refusal, not of what is missing then
-    ends = done.ends()
+    ends = done.complaints()
     assert [path for path in job.paths if not re.search(complaint, ends[path])] == []
     assert [path for path in job.paths if path.name == "javascript.mjs" and UNAUTHORIZED["message"] not in ends[path]] == []
 
 
 @each(together("untrusted", NOT_ERRORS))
 def test_a_snippet_asks_no_server_whose_certificate_is_not_trusted(job, done):
-    assert [path for path in job.paths if not done.ends()[path]] == []
-    assert {arrival.request.path for arrival in done.visit.arrived} <= {"/msi/token"}  # which is asked by http
+    assert [path for path in job.paths if not done.complaints()[path]] == []
+    assert {arrival.request.path for arrival in done.visit.arrivals} <= {"/msi/token"}  # which is asked by http
 
 
 @each(together("no key", [path for path in EXECUTED if "AZURE_INFERENCE_CREDENTIAL" in needs(path)], "langchain", "litellm"))
 def test_without_a_key_nothing_is_sent_least_of_all_another_key(job, done):
     complaint = "22" if kind(job.path) == "curl" else "AZURE_INFERENCE_CREDENTIAL"
-    assert [path for path in job.paths if complaint not in done.ends()[path]] == []
-    sent = [text for arrival in done.visit.arrived for text in arrival.request.headers.values()]
+    assert [path for path in job.paths if complaint not in done.complaints()[path]] == []
+    sent = [text for arrival in done.visit.arrivals for text in arrival.request.headers.values()]
     assert not [text for text in sent if "private" in text]
-    assert not done.visit.arrived or kind(job.path) == "curl"  # which sends an empty one
+    assert not done.visit.arrivals or kind(job.path) == "curl"  # which sends an empty one
 
 
 @each(jobs("no token", "client-with-entra-id"))
 def test_who_cannot_sign_in_asks_nothing(job, done):
     assert done.code != 0
-    assert "No identity." in done.complained
+    assert "No identity." in done.stderr
     assert not done.visit.questions()
 
 
@@ -423,8 +438,8 @@ def status_and_body(line: str) -> tuple[str, dict | None]:
 def error_lines(path: Path, done: Run) -> list[str]:
     """The lines of an error snippet. curl's prints status and reply on two lines, and complains."""
     if path.suffix != ".sh":
-        return done.printed.splitlines()
-    lines = iter(done.printed.splitlines())
+        return done.stdout.splitlines()
+    lines = iter(done.stdout.splitlines())
     return [f"{line} {next(lines)}" for line in lines]
 
 
@@ -472,7 +487,7 @@ def test_a_wrong_key_is_not_tried_again(job, done):
 )
 def test_where_no_answer_comes_a_snippet_says_so_and_why(job, reason, done):
     assert done.code == (0 if job.path.suffix != ".sh" else {"no server": 7, "untrusted": 60, "silence": 28}[job.fate])
-    said = done.printed if job.path.suffix != ".sh" else done.complained
+    said = done.stdout if job.path.suffix != ".sh" else done.stderr
     assert said.startswith("No answer at all: " if job.path.suffix != ".sh" else "curl: ")
     assert re.search(reason, said, re.IGNORECASE)
     attempts = 1 if job.path.name in ("azure_ai_inference.py", "requests_http.py", "javascript.mjs") else 2
@@ -484,8 +499,7 @@ def test_where_no_answer_comes_a_snippet_says_so_and_why(job, reason, done):
 
 def manage(task: str, simulator: Simulator, home: Path, *options: str, **change: str) -> subprocess.CompletedProcess[str]:
     """Runs the snippet that deploys, or the one that deletes."""
-    environment = {name: value for name, value in os.environ.items() if name.upper() in KEPT} | simulator.variables() | change
-    environment |= {"HOME": str(home), "USERPROFILE": str(home), "PYTHONUTF8": "1"}
+    environment = kept_variables(home) | simulator.variables() | change
     command = [sys.executable, *options, str(SNIPPETS / task / MANAGING)]
     return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=120)
 

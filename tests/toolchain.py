@@ -1,0 +1,128 @@
+"""Find or install what runs a snippet: Node.js, curl, and environments with their own Pythons.
+
+Packages are installed from their locks where they lie, in ``snippets``. Where a program is absent
+the test is skipped, or fails if NOTHING_MAY_SKIP is set.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SNIPPETS = ROOT / "snippets"
+LOCK = ROOT / ".pytest_cache" / "install.lock"
+LONGEST_INSTALLATION = 1200  # seconds
+OWN_VARIABLES = ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "PYTHONPATH")  # of this environment
+
+
+def give_up(program: str) -> NoReturn:
+    """Skip the test, or fail it where nothing may skip, because a program is absent."""
+    if os.environ.get("NOTHING_MAY_SKIP"):
+        pytest.fail(f"{program} is not here, and NOTHING_MAY_SKIP is set")
+    pytest.skip(f"{program} is not here")
+
+
+@contextlib.contextmanager
+def installation_lock() -> Iterator[None]:
+    """Let one process at a time install, since several run tests side by side."""
+    LOCK.parent.mkdir(exist_ok=True)
+    with LOCK.open("a") as file:
+        if os.name == "nt":
+            import msvcrt
+
+            while True:
+                with contextlib.suppress(OSError):  # it gives up after ten seconds
+                    msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+                    break
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield  # closing the file gives the lock back
+
+
+def install(command: list[str], folder: Path) -> None:
+    """Run an installer without the variables of this process's own environment. Fail if it fails."""
+    variables = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_INSTALLATION,
+    )
+    if done.returncode:
+        pytest.fail(f"{' '.join(command)} failed: {done.stdout}{done.stderr}")
+
+
+def node() -> list[str]:
+    """Return the command that runs a file with Node.js. Install the packages of the lock."""
+    program, npm = shutil.which("node"), shutil.which("npm")
+    if not program or not npm:
+        give_up("Node.js with npm")
+    lock = (SNIPPETS / "package-lock.json").read_text(encoding="utf-8")
+    marker = SNIPPETS / "node_modules" / ".installed-from"
+    with installation_lock():
+        if not marker.is_file() or marker.read_text(encoding="utf-8") != lock:
+            quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+            install([npm, "ci", *quiet], SNIPPETS)
+            marker.write_text(lock, encoding="utf-8")
+    return [program]
+
+
+def environment(name: str) -> list[str]:
+    """Return the Python of ``environments/<name>``. Install there what its lock says."""
+    uv = os.environ.get("UV") or shutil.which("uv")
+    if not uv:
+        give_up("uv")
+    folder = SNIPPETS / "environments" / name
+    options = ["--frozen", "--quiet", "--no-python-downloads", "--python", sys.executable]
+    with installation_lock():
+        install([uv, "sync", *options], folder)
+    return [str(folder / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))]
+
+
+def shell() -> list[str]:
+    """Return the command that runs a POSIX shell script that calls curl."""
+    if os.name == "nt":
+        pytest.skip("a POSIX shell script; Windows has none")
+    if not shutil.which("curl"):
+        give_up("curl")
+    return [shutil.which("sh") or "sh"]
+
+
+COMMANDS: dict[str, Callable[[], list[str]]] = {
+    "litellm": functools.partial(environment, "litellm"),
+    "langchain": functools.partial(environment, "langchain"),
+    "node": node,
+    "curl": shell,
+    "python": lambda: [sys.executable],
+}  # kind of snippet -> what returns its command; those that take long first
+
+
+@functools.cache
+def command_or_reason(kind: str) -> list[str] | BaseException:
+    """Return the command for a kind of snippet, or the skip or failure that says why not."""
+    try:
+        return COMMANDS[kind]()
+    except (pytest.skip.Exception, pytest.fail.Exception) as reason:
+        return reason
+
+
+def command_for(kind: str) -> list[str]:
+    """Return the command that runs a kind of snippet. Skip or fail the test if there is none."""
+    command = command_or_reason(kind)
+    if isinstance(command, BaseException):
+        raise command
+    return command
