@@ -1,63 +1,69 @@
-"""For all tests and notebooks: no test ever talks to anything but this computer, whatever variables a person has set."""
+"""For all tests and notebooks: no test talks to anything but this computer, whoever runs it.
+
+pytest-xdist lets several processes run tests when the whole suite runs; those of a file, and the
+cells of a notebook, stay in one process and in their order.
+"""
 
 from __future__ import annotations
 
 import os
-import re
-from collections import Counter, defaultdict
+import sys
 from collections.abc import Iterator
+from itertools import groupby
 
-import nbformat
 import pytest
 import toolchain
-from nbval.plugin import IPyNbCell
+from nbval.plugin import IPyNbCell, IPyNbFile
+from notebook_items import further_runs
 
-SOLUTION = re.compile(r"<summary>Solution</summary>\n\n```python\n(.*?)```", re.DOTALL)
-OPENAI_BOX = re.compile(r"<details><summary>[^\n]*\bopenai\b[^\n]*</summary>(.*?)</details>", re.DOTALL)
-PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
-FOREIGN = ("AZURE", "ARM_", "IDENTITY_", "MSI_", "OPENAI_", "REGISTRY_DISCOVERY_")
+from tools.refresh import forget_own_settings
+
+LONGEST_WAIT_FOR_OUTPUT = 300  # seconds; nbval's own 5 are too few on a busy computer
+LONG_FILES = (  # start first, so that no process runs one when the others have nothing left to do
+    "test_snippets.py",
+    "11-other-clients.ipynb",
+    "test_deployment_lesson.py",
+    "test_openai_translation.py",
+    "01-deployment.ipynb",
+    "08-cost.ipynb",
+)
 
 
 def pytest_configure() -> None:
-    """Before any kernel starts, since kernels inherit the environment and fixtures do not run for notebook cells."""
-    for name in [name for name in os.environ if name.startswith(FOREIGN)]:
-        del os.environ[name]
-    os.environ["PYTHON_DOTENV_DISABLED"] = "1"  # python-dotenv's own switch: no .env file is read
-    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1,::1"
+    """Change the environment, which kernels inherit: fixtures do not run for notebook cells."""
+    forget_own_settings(os.environ)
+    # Whoever runs the tests may forbid byte code, but then each kernel compiles azure-ai-ml anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
-def folded_blocks(text: str) -> list[tuple[str, str]]:
-    """(name, source) of the Python in a lesson's folded solutions and boxes about the openai package, as they stand.
-
-    >>> folded_blocks("<details><summary>With <code>openai</code></summary>\\n\\n```python\\nx = 1\\n```\\n</details>")
-    [('OpenAI box 0', 'x = 1\\n')]
-    """
-    found = [(match.start(1), "Solution", match[1]) for match in SOLUTION.finditer(text)]
-    for box in OPENAI_BOX.finditer(text):
-        found += [(box.start(1) + block.start(), "OpenAI box", block[1]) for block in PYTHON_BLOCK.finditer(box[1])]
-    counted: Counter[str] = Counter()
-    blocks = []
-    for _, kind, source in sorted(found):
-        blocks.append((f"{kind} {counted[kind]}", source))
-        counted[kind] += 1
-    return blocks
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return how many processes run tests: one a core for the whole suite, else only this one."""
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return 0
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Lets the folded blocks of a lesson run in its kernel, after its cells; nbval fails a cell that raises."""
+    """Add second runs and folded blocks after the cells of a lesson. Move long files forward."""
     collected, items[:] = list(items), []
-    for item, following in zip(collected, [*collected[1:], None], strict=True):
-        items.append(item)
-        if isinstance(item, IPyNbCell) and (following is None or following.parent is not item.parent):
-            text = "\n".join(cell.source for cell in item.parent.nb.cells if cell.cell_type == "markdown")
-            for number, (name, source) in enumerate(folded_blocks(text)):
-                cell = nbformat.v4.new_code_cell(source)
-                items.append(IPyNbCell.from_parent(item.parent, name=name, cell_num=number, cell=cell, options=defaultdict(bool)))
+    for parent, group in groupby(collected, key=lambda item: item.parent):
+        tests = list(group)
+        if isinstance(parent, IPyNbFile):
+            tests += further_runs(parent, tests)
+            for test in tests:
+                test.output_timeout = LONGEST_WAIT_FOR_OUTPUT
+        items += tests
+    order = {name: number for number, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skips a cell tagged needs-node, needs-curl, needs-langchain or needs-litellm where that is absent, and installs what
-    its lock names; with NOTHING_MAY_SKIP=1 absence is a failure."""
+    """Install what a cell tagged needs-node, needs-langchain or the like needs.
+
+    Skip it where that is impossible; fail it if NOTHING_MAY_SKIP is set.
+    """
     if isinstance(item, IPyNbCell):
         for tag in item.cell.metadata.get("tags", []):
             if tag.startswith("needs-"):

@@ -1,23 +1,32 @@
-"""Runs notebooks from a fresh kernel and saves their outputs: ``python -m uv run python -m tools.refresh notebooks/*.ipynb``.
+"""Run notebooks from a fresh kernel and save their outputs.
 
-A second run changes no byte but in drawn times: outputs that differ only in what ``sanitize.cfg`` allows to differ, or in
-ids of widgets and execution counts, stay as they were; of what a cell prints, stdout stands before stderr, since they race;
-tracebacks, which hold paths of a machine, are cut to their last line. It drives the kernel with the blocking client, since
-nbclient's asynchronous one now and then waits for a message that has arrived.
+    python -m uv run python -m tools.refresh notebooks/*.ipynb
+
+A second run changes no byte but in pictures that show measured times. Outputs that differ only in
+what ``sanitize.cfg`` allows, in widget ids or in execution counts stay as they were. Of what a cell
+prints, stdout is saved before stderr, because their order is a race. A traceback, which holds paths
+of this computer, is cut to its last line. The kernel is driven by the blocking client, because
+nbclient's asynchronous one sometimes waits for a message that has already arrived.
 """
 
 from __future__ import annotations
 
 import configparser
 import json
+import os
 import re
 import sys
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 
 import nbformat
+from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
+from nbformat import NotebookNode
 
 RULES = Path(__file__).with_name("sanitize.cfg")
+FOREIGN = ("AZURE", "ARM_", "IDENTITY_", "MSI_", "OPENAI_", "REGISTRY_DISCOVERY_")  # prefixes
+LONGEST_CELL = 300.0  # seconds
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # a random id; without the widget's state it shows an error
 WIDGET_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 METADATA = {
@@ -26,11 +35,25 @@ METADATA = {
 }
 
 
-def run_cell(client, source: str, timeout: float) -> tuple[list, dict]:
-    """(outputs, reply) of one cell; what it prints is joined per stream, as nbval does, stdout first."""
+def forget_own_settings(environ: MutableMapping[str, str]) -> None:
+    """Remove the variables that lead to somebody's own endpoint, and read no file ``.env``."""
+    for name in [name for name in environ if name.startswith(FOREIGN)]:
+        del environ[name]
+    environ["PYTHON_DOTENV_DISABLED"] = "1"  # python-dotenv's own switch
+    environ["NO_PROXY"] = environ["no_proxy"] = "localhost,127.0.0.1,::1"
+
+
+def run_cell(client: BlockingKernelClient, source: str, timeout: float) -> tuple[list, dict]:
+    """Run one cell. Return its outputs, and the reply, which says whether it raised.
+
+    What it prints is joined by stream, as nbval does, stdout first.
+
+    Args:
+        timeout: seconds.
+    """
     outputs: list = []
 
-    def hear(message: dict) -> None:
+    def collect(message: dict) -> None:
         if message["msg_type"] == "stream":
             for output in outputs:
                 if output.output_type == "stream" and output.name == message["content"]["name"]:
@@ -41,7 +64,7 @@ def run_cell(client, source: str, timeout: float) -> tuple[list, dict]:
             output.get("data", {}).pop(WIDGET_VIEW, None)
             outputs.append(output)
 
-    reply = client.execute_interactive(source, output_hook=hear, timeout=timeout, allow_stdin=False, stop_on_error=False)
+    reply = client.execute_interactive(source, output_hook=collect, timeout=timeout, allow_stdin=False, stop_on_error=False)
     printed = [number for number, output in enumerate(outputs) if output.output_type == "stream"]
     in_order = sorted((outputs[number] for number in printed), key=lambda output: output.name, reverse=True)
     for number, output in zip(printed, in_order, strict=True):
@@ -49,32 +72,45 @@ def run_cell(client, source: str, timeout: float) -> tuple[list, dict]:
     return outputs, reply["content"]
 
 
-def run_notebook(notebook, folder: Path, timeout: float = 120) -> None:
-    """Executes all code cells in place. Raises RuntimeError where a cell fails that is not tagged raises-exception."""
+def run_cells(notebook: NotebookNode, run: Callable[[str], tuple[list, dict]]) -> None:
+    """Run all code cells, and put their outputs into the notebook.
+
+    Args:
+        run: runs the source of a cell and returns its outputs and the kernel's reply.
+
+    Raises:
+        RuntimeError: a cell failed that is not tagged raises-exception.
+    """
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        outputs, reply = run(cell.source)
+        for output in outputs:
+            if output.output_type == "error":
+                output.traceback = [f"{output.ename}: {output.evalue}"]
+        may_raise = "raises-exception" in cell.metadata.get("tags", [])
+        if reply["status"] == "error" and not may_raise:
+            raise RuntimeError(f"cell {cell.id}: {reply['ename']}: {reply['evalue']}")
+        if sanitized(outputs) != sanitized(cell.outputs):
+            cell.outputs = outputs
+        cell.execution_count = reply["execution_count"]
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = reply["execution_count"]
+
+
+def run_notebook(notebook: NotebookNode, folder: Path) -> None:
+    """Run all code cells in a fresh kernel in this folder. Raise errors as run_cells does."""
     manager, client = start_new_kernel(kernel_name="python3", cwd=str(folder))
     try:
-        for cell in notebook.cells:
-            if cell.cell_type != "code":
-                continue
-            outputs, reply = run_cell(client, cell.source, timeout)
-            for output in outputs:
-                if output.output_type == "error":
-                    output.traceback = [f"{output.ename}: {output.evalue}"]
-            if reply["status"] == "error" and "raises-exception" not in cell.metadata.get("tags", []):
-                raise RuntimeError(f"cell {cell.id}: {reply['ename']}: {reply['evalue']}")
-            if sanitized(outputs) != sanitized(cell.outputs):
-                cell.outputs = outputs
-            cell.execution_count = reply["execution_count"]
-            for output in cell.outputs:
-                if output.output_type == "execute_result":
-                    output.execution_count = reply["execution_count"]
+        run_cells(notebook, lambda source: run_cell(client, source, LONGEST_CELL))
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
 
 
 def sanitized(outputs: list) -> str:
-    """Outputs as text, without what may differ from run to run."""
+    """Return outputs as text, without what may differ from run to run."""
     rules = configparser.RawConfigParser()
     rules.read(RULES, encoding="ascii")
     text = json.dumps(outputs, sort_keys=True)
@@ -84,7 +120,7 @@ def sanitized(outputs: list) -> str:
 
 
 def refresh(path: Path) -> None:
-    """Runs one notebook file and saves it."""
+    """Run one notebook file and save it."""
     notebook = nbformat.read(path, 4)
     run_notebook(notebook, path.parent)
     for cell in notebook.cells:
@@ -94,10 +130,7 @@ def refresh(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent.parent))
-    from conftest import pytest_configure
-
-    pytest_configure()  # nobody's own endpoint is asked, and none is saved
+    forget_own_settings(os.environ)
     for name in sys.argv[1:]:
         refresh(Path(name))
         print(f"refreshed {name}")

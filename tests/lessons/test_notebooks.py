@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
 import shutil
 import statistics
@@ -10,21 +11,16 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import toolchain
+from kernels import Kernel, printed
+from notebook_items import OPENAI_BOX, PYTHON_BLOCK, SOLUTION
 
-import conftest
-from conftest import OPENAI_BOX, PYTHON_BLOCK, SOLUTION
 from helpers.snippets import INSTALL_HINTS, kind_of
-from tools.refresh import run_notebook, sanitized
+from tools.refresh import run_cells
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MAY_OPT_OUT: dict[tuple[str, str], str] = {}  # (notebook, cell id) -> why its output is not compared
-TWICE = ("04-chat-completions", "08-cost")  # run twice in one kernel
-MAY_DIFFER = {  # (notebook, cell id) -> why its second output is another
-    ("08-cost", "running-found"): "the first run has deleted what it found",
-    ("08-cost", "running-look"): "the first run has deleted what it looks at",
-    ("08-cost", "running-delete"): "there is nothing left to delete",
-}
 OTHER_CLIENTS = ROOT / "notebooks" / "11-other-clients.ipynb"
 LONGEST_CELL = 20  # lines of code
 LONGEST_LINE = 100  # characters
@@ -176,40 +172,34 @@ def test_boxes_about_the_openai_package_compare_it_with_the_lesson():
     assert [number for number, found in blocks.items() if not all("assert " in block for block in found)] == []
 
 
-def test_folded_blocks_are_collected_as_tests_of_their_lesson(request):
+@pytest.mark.parametrize("lesson", ["04-chat-completions", "08-cost"])
+def test_second_runs_and_folded_blocks_are_collected_as_tests_of_their_lesson(request, lesson):
     """Looks at this very run; nbval names cells "Cell 0", "Cell 1", ..."""
-    path = ROOT / "notebooks" / "04-chat-completions.ipynb"
-    collected = [item.name for item in request.session.items if item.path == path]
-    if not collected:
+    path = ROOT / "notebooks" / f"{lesson}.ipynb"
+    names = [item.name for item in request.session.items if item.path == path]
+    if not names:
         pytest.skip("this run has no notebooks")
-    assert collected[-2:] == ["OpenAI box 0", "Solution 0"]
-    assert len(collected) == len(code_cells(read(path))) + 2
+    cells = [f"Cell {number}" for number in range(len(code_cells(read(path))))]
+    boxes = ["OpenAI box 0"] if lesson == "04-chat-completions" else []
+    again = [f"{name} again" for name in cells]
+    assert names == [*cells, *again, *boxes, "Solution 0"]
 
 
-@pytest.mark.parametrize("lesson", TWICE)
-def test_run_all_twice_in_one_kernel_gives_the_same_outputs(lesson):
-    """What a careless reader does: Run All, and Run All again without a restart."""
-    notebook = read(ROOT / "notebooks" / f"{lesson}.ipynb")
-    twice = copy.deepcopy(notebook)
-    twice.cells = [*twice.cells, *copy.deepcopy(twice.cells)]
-    run_notebook(twice, ROOT / "notebooks")
-    half = len(notebook.cells)
-    for once, again in zip(twice.cells[:half], twice.cells[half:], strict=True):
-        if once.cell_type == "code":
-            same = sanitized(again.outputs) == sanitized(once.outputs)
-            assert same == ((lesson, once.id) not in MAY_DIFFER), once.id
-
-
-def test_what_lesson_08_deletes_is_said_to_be_gone_in_a_second_run():
-    """Its last section alone, twice in one kernel."""
-    lesson = read(ROOT / "notebooks" / "08-cost.ipynb")
-    start = next(number for number, cell in enumerate(lesson.cells) if cell.id == "running-workspaces")
-    lesson.cells = [lesson.cells[1], *lesson.cells[start:], *copy.deepcopy(lesson.cells[start:])]
-    run_notebook(lesson, ROOT / "notebooks")
-    printed = ["".join(output.get("text", "") for output in cell.outputs) for cell in code_cells(lesson)]
-    assert len(printed) == 1 + 2 * 4
-    assert "friday-demo/blue" in printed[2] and "deleted friday-demo" in printed[4]
-    assert printed[6:] == ["nothing is running\n", "", "nothing is running\n"]
+def test_the_second_run_of_lesson_08_says_that_nothing_is_left(request):
+    """Looks at this very run: what the cells that delete are compared with the second time."""
+    path = ROOT / "notebooks" / "08-cost.ipynb"
+    items = [item for item in request.session.items if item.path == path]
+    if not items:
+        pytest.skip("this run has no notebooks")
+    again = {item.cell.id: item for item in items if item.name.endswith(" again")}
+    printed = {
+        name: "".join(output.get("text", "") for output in item.cell.outputs)
+        for name, item in again.items()
+        if name.startswith("running-")
+    }
+    assert printed["running-found"] == printed["running-delete"] == "nothing is running\n"
+    assert printed["running-look"] == ""
+    assert all(again[name].options["check"] for name in printed)
 
 
 def test_cells_that_need_a_tool_say_so():
@@ -222,29 +212,44 @@ def test_cells_that_need_a_tool_say_so():
     assert seen == {f"needs-{kind}" for kind in INSTALL_HINTS}
 
 
-def test_run_all_goes_through_without_nodejs_curl_and_the_environments(tmp_path, monkeypatch):
-    """What a learner has who installed the kit and nothing else: the cells say what is absent, and the next ones run."""
+def test_the_last_section_of_lesson_08_needs_only_the_first_cell(kernel_server):
+    lesson = read(ROOT / "notebooks" / "08-cost.ipynb")
+    ids = [cell.id for cell in lesson.cells]
+    lesson.cells = [lesson.cells[1], *lesson.cells[ids.index("running-workspaces") :]]
+    kernel = Kernel(os.environ, kernel_server)
+    try:
+        run_cells(lesson, kernel.execute)
+    finally:
+        kernel.kill()
+    texts = {cell.id: printed(cell.outputs) for cell in code_cells(lesson)}
+    assert "friday-demo/blue" in texts["running-found"]
+    assert "deleted friday-demo" in texts["running-delete"]
+
+
+def test_run_all_goes_through_without_nodejs_curl_and_the_environments(tmp_path, kernel_server):
+    """A learner who installed only the kit is told what is absent, and the next cells run."""
     lesson = read(OTHER_CLIENTS)
     bare = tmp_path / "snippets"
-    shutil.copytree(ROOT / "snippets", bare, ignore=shutil.ignore_patterns("node_modules", ".venv"))
+    ignored = shutil.ignore_patterns("node_modules", ".venv")
+    shutil.copytree(ROOT / "snippets", bare, ignore=ignored)
     first = f"import helpers.snippets as s; from pathlib import Path; s.SNIPPETS = Path({str(bare)!r})"
     lesson.cells.insert(0, nbformat.v4.new_code_cell(first))
-    monkeypatch.setenv("PATH", "")
-    run_notebook(lesson, ROOT / "notebooks")
-    printed = {cell.id: "".join(output.get("text", "") for output in cell.outputs) for cell in code_cells(lesson)}
-    without = [cell for cell in code_cells(lesson) if re.search(r'(?m)^(tour|run)\(".*(mjs|sh|langchain|litellm)', cell.source)]
+    kernel = Kernel({**os.environ, "PATH": ""}, kernel_server)
+    try:
+        run_cells(lesson, kernel.execute)
+    finally:
+        kernel.kill()
+    texts = {cell.id: printed(cell.outputs) for cell in code_cells(lesson)}
+    other = re.compile(r'(?m)^(tour|run)\(".*(mjs|sh|langchain|litellm)')
+    without = [cell.id for cell in code_cells(lesson) if other.search(cell.source)]
     assert len(without) == 9
-    assert [cell.id for cell in without if not printed[cell.id].startswith("Not installed: ")] == []
-    assert printed["openai-tour"].count("same answer") == 4
+    assert [name for name in without if not texts[name].startswith("Not installed: ")] == []
+    assert texts["openai-tour"].count("same answer") == 4
 
 
 @pytest.mark.parametrize(("nothing_may_skip", "outcome"), [("", pytest.skip.Exception), ("1", pytest.fail.Exception)])
 def test_cells_are_skipped_where_their_tool_is_absent_unless_nothing_may_be(monkeypatch, nothing_may_skip, outcome):
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("NOTHING_MAY_SKIP", nothing_may_skip)
-    conftest.install.cache_clear()
-    try:
-        with pytest.raises(outcome, match="Node"):
-            conftest.command_for("node")
-    finally:
-        conftest.install.cache_clear()
+    with pytest.raises(outcome, match="Node"):
+        toolchain.node()
