@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qs
 
-import csharp
 import nbformat
 import pytest
 from snippet_runs import (
@@ -545,125 +544,6 @@ def test_the_deploy_snippet_makes_nothing_for_somebody_who_agreed_to_less_than_t
         assert {entry["path"] for entry in simulator.azure.journal} <= {"/metadata/endpoints"}  # asked when it is imported
     finally:
         simulator.stop()
-
-
-# C#: read, not run
-
-PRINTED = {
-    "client-with-key": ["response.Value.Content"],
-    "client-with-entra-id": ["response.Value.Content"],
-    "model-info": [
-        '$"Model name: {info.Value.ModelName}"',
-        '$"Model type: {info.Value.ModelType}"',
-        '$"Model provider name: {info.Value.ModelProviderName}"',
-    ],
-    "completion": [
-        '$"Response: {response.Value.Content}"',
-        '$"Model: {response.Value.Model}"',
-        '$"Prompt tokens: {response.Value.Usage.PromptTokens}"',
-        '$"Completion tokens: {response.Value.Usage.CompletionTokens}"',
-    ],
-    "conversation": ["first.Value.Content", "second.Value.Content"],
-    "stream": ["update.ContentUpdate", r'$"\n{update.Usage.CompletionTokens} tokens"'],
-    "parameters": ["response.Value.Content", '$"Finish reason: {response.Value.FinishReason}"'],
-    "extra-parameters": [
-        "response.Value.Content",
-        """$"{item!["logprob"]!.GetValue<double>(),8:F4}  {item["token"]}\"""",
-    ],
-    "json": ['document.RootElement.GetProperty("city")', '"No valid JSON in three attempts."'],
-    ERRORS: [
-        "client.Complete(options).Value.Content",
-        '$"Status {error.Status} {error.GetRawResponse()?.Content}"',
-        '$"No answer at all: {error.InnerException?.Message}"',
-    ],
-    "async": ["answer"],
-}
-ONCE = {  # what a C# snippet must hold besides, since nobody sees it run
-    "json": ["attempt <= 3; attempt++", "return;", "ChatRequestAssistantMessage(answer)", CORRECTION["content"]],
-    "stream": ["is not null"],
-    ERRORS: [
-        "MaxRetries = 5, NetworkTimeout = TimeSpan.FromSeconds(60)",
-        "retries);",
-        "catch (RequestFailedException",
-        "catch (AggregateException",
-    ],
-}
-SIGNED = {
-    "key": {"api-key": "{AZURE_INFERENCE_CREDENTIAL}", "authorization": "Bearer {AZURE_INFERENCE_CREDENTIAL}"},
-    "token": {"authorization": "Bearer {token for https://ml.azure.com/.default}"},
-}
-CSHARP = snippet_files((".cs",))
-
-
-@pytest.mark.parametrize("path", CSHARP, ids=lambda path: path.parent.name)
-def test_a_csharp_snippet_parses_and_its_types_fit(path):
-    tree = csharp.parse(path.read_text(encoding="utf-8"))
-    assert not tree.has_error
-    assert csharp.problems(tree) == []
-    assert csharp.printed(tree) == PRINTED[path.parent.name]
-    assert [part for part in ONCE.get(path.parent.name, []) if csharp.text(tree).count(part) != 1] == []
-
-
-@pytest.mark.parametrize("path", CSHARP, ids=lambda path: path.parent.name)
-def test_a_csharp_snippet_describes_the_requests_that_the_javascript_one_sends(path):
-    task, described = path.parent.name, csharp.requests_of(csharp.parse(path.read_text(encoding="utf-8")))
-    route = "/info" if task == "model-info" else "/chat/completions"
-    headers = SIGNED["token" if task == "client-with-entra-id" else "key"]
-    headers = headers | ({"extra-parameters": "pass-through"} if task == "extra-parameters" else {})
-    assert {request.url for request in described} == {f"{{AZURE_INFERENCE_ENDPOINT}}{route}?{API}"}
-    assert [request.headers for request in described] == [headers] * len(described)
-    bodies = [request.body for request in described]
-    if task == "async":  # one function, called twice
-        bodies = [json.loads(json.dumps(bodies[0]).replace("{country}", country)) for country in ("France", "Japan")]
-    if task == "conversation":
-        assert bodies[1]["messages"].pop(-2) == {"role": "assistant", "content": "{first.Value.Content}"}
-    expected = expected_bodies(path.with_name("javascript.mjs")) or [None]
-    assert bodies == expected[: 1 if task == "json" else None]  # the loop's second turn is not read
-
-
-@pytest.mark.parametrize(
-    ("task", "right", "wrong", "complaint"),
-    [
-        ("client-with-key", "new ChatCompletionsClient(", "new ChatCompletionClient(", "ChatCompletionClient"),
-        ("client-with-key", "response.Value.Content", "response.Value.Choices", "ChatCompletions.Choices"),
-        ("client-with-key", "response.Value.Content", "response.Content", "Response<ChatCompletions>.Content"),
-        ("client-with-key", "Temperature = 0", "TopP = 1", "ChatCompletionsOptions.TopP"),
-        ("client-with-key", "using Azure;\n", "", "using Azure;"),
-        ("client-with-key", "using Azure;", "using Azure;\nusing Azure.Core;", "using Azure.Core;"),
-        ("client-with-entra-id", "using Azure.Identity;\n", "", "using Azure.Identity;"),
-        ("json", "using System.Text.Json;\n", "", "using System.Text.Json;"),
-        ("json", "using JsonDocument", "JsonDocument", "document is not disposed"),
-        ("json", "string answer", "JsonDocument answer", "answer is no JsonDocument but string"),
-        (
-            "model-info",
-            "Response<ModelInfo>",
-            "Response<ChatCompletions>",
-            "info is no Response<ChatCompletions> but Response<ModelInfo>",
-        ),
-        ("stream", "await client.", "client.", "no await: client.CompleteStreamingAsync"),
-        ("stream", "await foreach", "foreach", "await foreach: update"),
-        ("stream", "using StreamingResponse", "StreamingResponse", "stream is not disposed"),
-        ("async", "await client.", "client.", "no await: client.CompleteAsync"),
-        ("async", "in await", "in", "Task<string[]> cannot be looped over"),
-        ("async", "async Task<string>", "async Task<ChatCompletions>", "the result is no ChatCompletions but string"),
-        ("async", "return response.Value.Content", "return response.Value", "the result is no string but ChatCompletions"),
-        (ERRORS, ")!), retries);", ")!));", "retries is not used"),
-        (
-            "parameters",
-            "Complete(new ChatCompletionsOptions",
-            "Complete(null); var lost = (new ChatCompletionsOptions",
-            "lost is not used",
-        ),
-    ],
-)
-def test_what_is_wrong_with_the_types_of_csharp_is_noticed(task, right, wrong, complaint):
-    code = (SNIPPETS / task / "csharp.cs").read_text(encoding="utf-8")
-    assert code.count(right) == 1
-    assert complaint in csharp.problems(csharp.parse(code.replace(right, wrong)))
-
-
-def test_csharp_that_does_not_parse_is_noticed():
-    assert csharp.parse("var client = new ChatCompletionsClient(;").has_error
 
 
 # The lessons
