@@ -1,0 +1,321 @@
+"""The program `lessons`: the real one, in processes of its own, and its advice where it cannot start."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import websocket
+
+from tools import lessons
+
+ROOT = Path(__file__).parents[2]
+GUARD = 300  # seconds after which a process that hangs is killed
+ORDINARY_USER = shlex.split(
+    # "nobody", who may read a folder of root's, where a fresh environment often lies
+    "setpriv --reuid=65534 --regid=65534 --clear-groups"
+    " --inh-caps=+dac_override --ambient-caps=+dac_override"
+)
+
+
+@dataclass
+class Server:
+    """A running program `lessons`, what it printed until its address, and where its files are."""
+
+    process: subprocess.Popen
+    lines: list[str]
+    folder: Path
+
+    @property
+    def address(self) -> str:
+        return self.lines[-1]
+
+    @property
+    def port(self) -> int:
+        return urlsplit(self.address).port
+
+    @property
+    def headers(self) -> dict[str, str]:
+        [token] = parse_qs(urlsplit(self.address).query)["token"]
+        return {"Authorization": f"token {token}"}
+
+    def send(self, path: str, body: dict | None = None) -> Any:
+        """Return the JSON answer to a GET, or to a POST if there is a body."""
+        url = f"http://127.0.0.1:{self.port}{path}"
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(urllib.request.Request(url, data, self.headers)) as response:
+            return json.load(response)
+
+    def evaluate(self, **expressions: str) -> dict[str, str]:
+        """Return what Python expressions print in a new kernel, which keeps running."""
+        kernel = self.send("/api/kernels", {"name": "python3"})
+        url = f"ws://127.0.0.1:{self.port}/api/kernels/{kernel['id']}/channels"
+        content = {"code": "", "silent": True, "user_expressions": expressions}
+        header = {"msg_id": "1", "msg_type": "execute_request", "session": "1", "version": "5.3"}
+        request = {"channel": "shell", "header": header, "content": content}
+        empty = {"parent_header": {}, "metadata": {}, "buffers": []}
+        with contextlib.closing(
+            websocket.create_connection(url, timeout=GUARD, header=self.headers)
+        ) as connection:
+            connection.send(json.dumps(request | empty))
+            reply = {}
+            while reply.get("msg_type") != "execute_reply":
+                reply = json.loads(connection.recv())
+        values = reply["content"]["user_expressions"]
+        assert {value["status"] for value in values.values()} == {"ok"}, values
+        return {name: value["data"]["text/plain"] for name, value in values.items()}
+
+
+@contextlib.contextmanager
+def running(folder: Path, *command: str, **variables: str) -> Iterator[Server]:
+    """Start the program with folders of its own, and yield it once it has printed an address."""
+    browser = folder / "browser.py"
+    browser.write_text("import pathlib, sys; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])")
+    record = [sys.executable, str(browser), str(folder / "opened.txt")]
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")},
+        **{name: str(folder / name.lower()) for name in names},
+        "HOME": str(folder),
+        "BROWSER": f"{shlex.join(record)} %s",
+        **variables,
+    }
+    process = subprocess.Popen(
+        command,
+        cwd=folder,  # any folder will do
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    guard = threading.Timer(GUARD, process.kill)
+    guard.start()
+    try:
+        lines = []
+        for line in process.stdout:
+            lines.append(line.rstrip("\n"))
+            if line.startswith("http"):
+                break
+        else:
+            pytest.fail(f"no address in {lines}; {process.stderr.read()}")
+        yield Server(process, lines, folder)
+    finally:
+        guard.cancel()
+        if process.poll() is None:
+            process.terminate()
+            process.communicate(timeout=GUARD)
+
+
+def program() -> str:
+    """Return the path of the command that the package installs beside this Python."""
+    return shutil.which("lessons", path=Path(sys.executable).parent)
+
+
+@pytest.fixture(scope="module")
+def taken_port() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, taken_port) -> Iterator[Server]:
+    """The program behind a proxy that does not exist, where the usual port is in use."""
+    variables = {"JUPYTER_PORT": str(taken_port), "HTTP_PROXY": "http://proxy.invalid:3128"}
+    with running(tmp_path_factory.mktemp("lessons"), program(), **variables) as server:
+        yield server
+
+
+def page_config(server: Server) -> dict:
+    """Return the settings that JupyterLab's page holds for its scripts."""
+    with urllib.request.urlopen(server.address) as response:
+        page = response.read().decode()
+    start = page.split('id="jupyter-config-data" type="application/json">')[1]
+    return json.loads(start.split("</script>")[0])
+
+
+def test_the_last_line_is_an_address_that_opens_lesson_00(server):
+    assert page_config(server)["treePath"] == "notebooks/00-start-here.ipynb"
+
+
+def test_a_browser_is_opened_at_lesson_00(server):
+    record = server.folder / "opened.txt"
+    for _ in range(10 * GUARD):  # the browser is a process of its own
+        if record.is_file() and record.read_text().endswith(".html"):
+            break
+        time.sleep(0.1)
+    with urllib.request.urlopen(record.read_text()) as page:
+        assert b"/lab/tree/notebooks/00-start-here.ipynb" in page.read()
+
+
+def test_the_kit_is_the_root_of_jupyterlab(server):
+    names = {entry["name"] for entry in server.send("/api/contents")["content"]}
+    assert {"README.md", "notebooks", "helpers", "snippets"} <= names
+
+
+def test_nobody_gets_in_without_the_token(server):
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(f"http://127.0.0.1:{server.port}/api/contents")
+
+
+def test_another_port_is_taken_where_the_usual_one_is_in_use(server, taken_port):
+    assert server.port != taken_port
+
+
+def test_jupyterlab_asks_nobody_about_news_updates_or_extensions(server):
+    notification = "/lab/api/settings/@jupyterlab/apputils-extension:notification"
+    properties = server.send(notification)["schema"]["properties"]
+    assert properties["fetchNews"]["default"] == "false"  # "none" shows a question
+    assert properties["checkForUpdates"]["default"] is False
+    assert server.send("/lab/api/news") == {"news": []}
+    assert server.send("/lab/api/update") == {"notification": None}
+    assert page_config(server)["extensionManager"]["name"] == "read-only"
+
+
+def test_kernels_have_the_helpers_and_reach_this_computer_without_a_proxy(server):
+    values = server.evaluate(
+        helpers="__import__('helpers').__file__", no_proxy="__import__('os').environ['NO_PROXY']"
+    )
+    assert Path(ast.literal_eval(values["helpers"])) == ROOT / "helpers" / "__init__.py"
+    assert "127.0.0.1" in values["no_proxy"]
+
+
+def test_root_is_told_what_that_means(server):
+    assert any("You are root" in line for line in server.lines) == lessons.is_root()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process alone")
+def test_one_interrupt_ends_jupyterlab_and_its_kernels(tmp_path):
+    user = ordinary_user() if lessons.is_root() else []
+    with running(tmp_path, *user, program(), "--no-browser", "--port", "0") as server:
+        values = server.evaluate(pid="__import__('os').getpid()")
+        server.process.send_signal(signal.SIGINT)
+        rest, errors = server.process.communicate(timeout=GUARD)
+    assert server.process.returncode == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(values["pid"]), 0)
+    assert rest == "Ending JupyterLab ...\n"
+    assert "App]" not in errors  # neither server nor kernels chatter
+    assert not any("You are root" in line for line in server.lines)
+    assert not (tmp_path / "opened.txt").exists()
+
+
+def ordinary_user() -> list[str]:
+    """Return the beginning of a command that runs as an ordinary user. Skip if that fails."""
+    try:
+        subprocess.run([*ORDINARY_USER, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"root cannot become an ordinary user here: {error}")
+    return ORDINARY_USER
+
+
+def test_a_taken_port_that_was_asked_for_is_explained(monkeypatch, taken_port):
+    monkeypatch.setattr(sys, "argv", ["lessons", "--no-browser", "--port", str(taken_port)])
+    with pytest.raises(SystemExit, match=f"Port {taken_port} is in use") as end:
+        lessons.main()
+    assert "leave out --port" in end.value.code
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "65536", "80a", "\u0661"])
+def test_what_is_not_a_port_is_refused(capsys, text):
+    with pytest.raises(SystemExit):
+        lessons.arguments().parse_args([f"--port={text}"])
+    assert f"got {text!r}, expected a port from 0 to 65535" in capsys.readouterr().err
+
+
+def test_an_address_of_another_computer_is_explained():
+    with pytest.raises(SystemExit, match="This computer has no address '192.0.2.1'"):
+        lessons.check_address("192.0.2.1", 0)
+
+
+def test_a_python_without_jupyterlab_is_told_what_to_do():
+    command = [sys.executable, "-S", "-m", "tools.lessons"]  # -S: without installed packages
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "has no JupyterLab" in done.stderr
+    assert "python -m uv run lessons" in done.stderr
+
+
+def test_an_old_python_is_told_what_to_do(monkeypatch):
+    monkeypatch.setattr(sys, "version_info", (3, 10, 0))
+    with pytest.raises(SystemExit, match="need 3.11 or newer"):
+        lessons.check_installation()
+
+
+def test_the_oldest_python_is_that_of_pyproject():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["requires-python"] == f">={'.'.join(map(str, lessons.MINIMUM_PYTHON))}"
+
+
+def test_a_program_without_its_lessons_is_told_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setattr(lessons, "ROOT", tmp_path)
+    with pytest.raises(SystemExit, match="There is no notebooks/00-start-here.ipynb"):
+        lessons.check_installation()
+
+
+def test_versions_other_than_the_tested_ones_are_named_with_the_fix(monkeypatch, tmp_path, capsys):
+    (tmp_path / "requirements.txt").write_text(
+        f"pytest=={pytest.__version__}\n"
+        "websocket-client==0.1\n"
+        "no-such-package==1.0\n"
+        "not-for-this-python==1.0 ; python_full_version < '3'\n"
+    )
+    monkeypatch.setattr(lessons, "ROOT", tmp_path)
+    lessons.warn_of_untested_versions()
+    note = capsys.readouterr().err
+    assert f"websocket-client {websocket.__version__} (tested: 0.1)" in note
+    assert "no-such-package is missing (tested: 1.0)" in note
+    assert "git checkout -- uv.lock" in note
+    assert "pytest" not in note and "not-for-this-python" not in note
+
+
+def test_tested_versions_need_no_words(monkeypatch, tmp_path, capsys):
+    (tmp_path / "requirements.txt").write_text(f"pytest=={pytest.__version__}\n")
+    monkeypatch.setattr(lessons, "ROOT", tmp_path)
+    lessons.warn_of_untested_versions()
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"HTTP_PROXY": "p"}, "localhost,127.0.0.1,::1"),
+        ({"https_proxy": "p", "NO_PROXY": "a.example"}, "a.example,localhost,127.0.0.1,::1"),
+        ({"ALL_PROXY": "p", "no_proxy": "127.0.0.1, b.example"}, "127.0.0.1,b.example,localhost,::1"),
+        ({"HTTP_PROXY": "p", "NO_PROXY": "*"}, None),
+        ({"NO_PROXY": "a.example"}, None),
+        ({"HTTP_PROXY": ""}, None),
+    ],
+)
+def test_only_where_there_is_a_proxy_this_computer_is_excluded_from_it(before, after):
+    environment = dict(before)
+    lessons.bypass_proxy(environment)
+    assert environment == (before | ({"NO_PROXY": after, "no_proxy": after} if after else {}))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a display")
+def test_a_computer_without_a_display_has_no_browser(monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    assert not lessons.has_browser()

@@ -1,0 +1,243 @@
+"""Open the lessons in JupyterLab: ``python -m uv run lessons`` (``--help`` lists the options)."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib.util
+import os
+import signal
+import socket
+import sys
+import webbrowser
+from collections.abc import MutableMapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+ROOT = Path(__file__).absolute().parent.parent
+FIRST_LESSON = "notebooks/00-start-here.ipynb"
+MINIMUM_PYTHON = (3, 11)
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+ALL_ADDRESSES = ("0.0.0.0", "::")
+PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+JUPYTERLAB_OPTIONS = (
+    # Only errors, so that the address is the last line. Kernels warn unless they are encrypted.
+    "--Application.log_level=ERROR",
+    "--MappingKernelManager.transport_encryption=auto",
+    # No question about news, no search for updates, no list of extensions from PyPI.
+    f"--LabApp.app_settings_dir={ROOT / 'tools' / 'jupyterlab'}",
+    "--LabApp.news_url=None",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--LabApp.extension_manager=readonly",
+)
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="lessons",
+        description="Open JupyterLab at lesson 00, in your browser if there is one. The last line "
+        "printed is the address of the lesson. Ctrl+C ends JupyterLab and all that runs in it.",
+    )
+    parser.add_argument(
+        "--no-browser", action="store_true", help="print the address, but open no browser"
+    )
+    parser.add_argument(
+        "--port",
+        type=port,
+        metavar="N",
+        help="the port to listen on; 0 means any free one (default: 8888, or the next free one)",
+    )
+    parser.add_argument(
+        "--ip",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="the address to listen on (default: %(default)s, for browsers on this computer only). "
+        "In a container whose port is published, use 0.0.0.0. Then other computers can reach "
+        "JupyterLab, and whoever has the token in the printed address can run programs here",
+    )
+    return parser
+
+
+def port(text: str) -> int:
+    """Return a port of the command line. Raise ArgumentTypeError if the text is not a port."""
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a port from 0 to 65535")
+    return int(text)
+
+
+def check_installation() -> None:
+    """Raise SystemExit with advice if this Python cannot run the lessons."""
+    if sys.version_info < MINIMUM_PYTHON:
+        minimum = ".".join(map(str, MINIMUM_PYTHON))
+        sys.exit(
+            f"This is Python {sys.version.split()[0]}, and the lessons need {minimum} or newer. "
+            "Install a newer Python (https://www.python.org/downloads) and start with that one."
+        )
+    if not (ROOT / FIRST_LESSON).is_file():
+        sys.exit(
+            f"There is no {FIRST_LESSON} in {ROOT}. The program needs the whole kit, in place: in "
+            "the folder of the kit, run `python -m uv run lessons`, or without uv "
+            "`python -m pip install -e .`, then `lessons`."
+        )
+    if not importlib.util.find_spec("jupyterlab"):
+        sys.exit(
+            f"This Python ({sys.executable}) has no JupyterLab. In the folder of the kit, run "
+            "`python -m pip install uv`, then `python -m uv run lessons`."
+        )
+
+
+def untested_versions(requirements: str) -> list[str]:
+    """Return one text for each package that is not installed in the version that was tested.
+
+    `requirements` is the text of requirements.txt: the versions in uv.lock, `name==version` each.
+    """
+    from packaging.requirements import Requirement
+
+    texts = []
+    for requirement in map(Requirement, requirements.splitlines()):
+        if requirement.marker and not requirement.marker.evaluate():
+            continue
+        tested = str(requirement.specifier).removeprefix("==")
+        try:
+            installed = version(requirement.name)
+        except PackageNotFoundError:
+            texts.append(f"{requirement.name} is missing (tested: {tested})")
+            continue
+        if not requirement.specifier.contains(installed, prereleases=True):
+            texts.append(f"{requirement.name} {installed} (tested: {tested})")
+    return texts
+
+
+def warn_of_untested_versions() -> None:
+    """Print what to do if packages differ from uv.lock, as when uv.lock was missing."""
+    texts = untested_versions((ROOT / "requirements.txt").read_text(encoding="utf-8"))
+    if texts:
+        more = f" and {len(texts) - 3} more" if len(texts) > 3 else ""
+        print(
+            f"Note: the lessons were tested with other versions of {len(texts)} packages: "
+            f"{', '.join(texts[:3])}{more}. Outputs may differ. If uv.lock was missing or has "
+            "changed, run `git checkout -- uv.lock` or download the kit again, then start again. "
+            "Without uv, run `python -m pip install -r requirements.txt`.",
+            file=sys.stderr,
+        )
+
+
+def bypass_proxy(environment: MutableMapping[str, str]) -> None:
+    """Set NO_PROXY so that programs started from JupyterLab reach this computer without a proxy.
+
+    Do nothing where no proxy is set, or where NO_PROXY already excludes every host.
+    """
+    names = [*PROXY_VARIABLES, *map(str.lower, PROXY_VARIABLES)]
+    excluded = f"{environment.get('NO_PROXY', '')},{environment.get('no_proxy', '')}".split(",")
+    hosts = [host.strip() for host in excluded if host.strip()]
+    if "*" in hosts or not any(environment.get(name) for name in names):
+        return
+    environment["NO_PROXY"] = environment["no_proxy"] = ",".join(dict.fromkeys([*hosts, *LOOPBACK]))
+
+
+def check_address(ip: str, port: int) -> None:
+    """Raise SystemExit with advice if nothing can listen on a port (0: any port) of an address."""
+    from tornado.netutil import bind_sockets
+
+    try:
+        listeners = bind_sockets(port, ip)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            sys.exit(
+                f"Port {port} is in use, perhaps by another JupyterLab. End that program, or choose "
+                "another port, or leave out --port to get a free one."
+            )
+        if error.errno in (errno.EACCES, getattr(errno, "WSAEACCES", errno.EACCES)):
+            sys.exit(f"You may not listen on port {port}. Choose a port from 1024 to 65535.")
+        if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+            sys.exit(
+                f"This computer has no address {ip!r}. Use 127.0.0.1 for browsers on this computer, "
+                "or 0.0.0.0 for all addresses that it has."
+            )
+        raise
+    for listener in listeners:
+        listener.close()
+
+
+def is_root() -> bool:
+    """Return True for the superuser of a Unix system."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def has_browser() -> bool:
+    """Return True if this computer can open a browser in a window."""
+    if sys.platform.startswith("linux") and not any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    ):
+        return False  # a browser in the terminal may exist, but cannot show JupyterLab
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return True
+
+
+def run_jupyterlab(ip: str, port: int | None, browser: bool) -> None:
+    """Run JupyterLab until Ctrl+C (SIGINT) or SIGTERM ends it and its kernels.
+
+    Without a port, take the first free one from 8888 on.
+    """
+    from jupyterlab.labapp import LabApp
+
+    options = [
+        f"--ServerApp.root_dir={ROOT}",
+        f"--LabApp.default_url=/lab/tree/{FIRST_LESSON}",
+        f"--ServerApp.ip={ip}",
+        f"--ServerApp.open_browser={browser}",
+        f"--ServerApp.allow_root={is_root()}",
+        *JUPYTERLAB_OPTIONS,
+    ]
+    if port is not None:
+        options.append(f"--ServerApp.port={port}")
+    server = LabApp.initialize_server(options)
+
+    def stop(number: int, frame: object) -> None:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, signal.SIG_IGN)  # a second signal would disturb the clean end
+        print("Ending JupyterLab ...", flush=True)
+        server.stop(from_signal=True)
+
+    # Jupyter's own handlers ask "Shut down this Jupyter server (y/[n])?" or leave kernels behind.
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+
+    local = server.ip in ALL_ADDRESSES
+    address = server.local_url if local else server.public_url
+    lines = ["", "JupyterLab is running. Ctrl+C ends it."]
+    if is_root():
+        lines.append("You are root, so notebooks may change everything on this computer.")
+    if server.allow_remote_access:
+        lines.append("Other computers can reach it: whoever has the token can run programs here.")
+        if local:
+            lines.append("For them, replace 127.0.0.1 by the name of this computer.")
+    if browser:
+        lines.append("If your browser does not show lesson 00, open this address:")
+    else:
+        lines.append("Open this address in a browser:")
+    server.identity_provider.token_generated = False  # otherwise Jupyter prints the address, too
+    server.io_loop.add_callback(print, *lines, "", address, sep="\n", flush=True)
+    server.start()
+
+
+def main() -> None:
+    """Run the program."""
+    options = arguments().parse_args()
+    check_installation()
+    check_address(options.ip, options.port or 0)
+    warn_of_untested_versions()
+    bypass_proxy(os.environ)
+    print("Starting JupyterLab ...", flush=True)
+    try:
+        run_jupyterlab(options.ip, options.port, not options.no_browser and has_browser())
+    except KeyboardInterrupt:  # before JupyterLab was running
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
