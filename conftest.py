@@ -94,5 +94,7 @@ def client(simulator, certificates) -> Iterator:
     from azure.ai.inference import ChatCompletionsClient
     from azure.core.credentials import AzureKeyCredential
 
-    with ChatCompletionsClient(simulator.url, AzureKeyCredential(simulator.azure.key), connection_verify=certificates) as made:
+    with ChatCompletionsClient(
+        simulator.url, AzureKeyCredential(simulator.azure.key), connection_verify=certificates
+    ) as made:
         yield made

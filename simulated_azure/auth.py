@@ -18,9 +18,16 @@ KEY_PREFIX, TOKEN_PREFIX = "simulated-key-", "simulated-token-"
 TOKEN = re.compile(TOKEN_PREFIX + r"[\w.-]+")
 MIN_KEY_LENGTH = 8  # characters; shorter ones could not be blotted out of what is shown
 ENTRA_TOKEN_LIFETIME = 86_400  # seconds
-ENDPOINT_AUDIENCES = ("https://ml.azure.com", "https://cognitiveservices.azure.com", "https://ai.azure.com")
+ENDPOINT_AUDIENCES = (
+    "https://ml.azure.com",
+    "https://cognitiveservices.azure.com",
+    "https://ai.azure.com",
+)
 MANAGEMENT_AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
-REGISTRY_PATHS = ("/registrymanagement/", "/mferp/")  # of the model registry, which takes tokens for endpoints, too
+REGISTRY_PATHS = (
+    "/registrymanagement/",
+    "/mferp/",
+)  # of the model registry, which takes tokens for endpoints, too
 REGISTRY_AUDIENCE = "https://ml.azure.com"
 
 
@@ -38,7 +45,9 @@ class Tokens:
     def issue(self, audience: str, lifetime: int = ENTRA_TOKEN_LIFETIME) -> tuple[str, int]:
         """Return (an access token, when it ends in Unix seconds). lifetime: seconds."""
         expires_on = int(time.time()) + lifetime
-        claims = json.dumps({"aud": audience, "exp": expires_on, "jti": secrets.token_hex(8)}).encode()
+        claims = json.dumps(
+            {"aud": audience, "exp": expires_on, "jti": secrets.token_hex(8)}
+        ).encode()
         content = base64.urlsafe_b64encode(claims).decode().rstrip("=")
         return f"{TOKEN_PREFIX}{content}.{self._signature(content)}", expires_on
 
@@ -59,14 +68,19 @@ class Guard:
 
     def __init__(self, key: str, tokens: Tokens):
         self.key, self.tokens = key, tokens
-        self.identity_header = secrets.token_hex(16)  # what a managed identity must send to get a token
+        self.identity_header = secrets.token_hex(
+            16
+        )  # what a managed identity must send to get a token
 
     def check(self, access: Access, request: Request, deployed_keys: Iterable[str] = ()) -> None:
         """Raise HTTPError (401) unless a request may call a route. deployed_keys: those of the endpoint that it names."""
         if access is Access.MANAGEMENT:
             self._check_management(request)
         elif access is Access.ENDPOINT:
-            if not self._has_key(request, [self.key]) and self._audience(request) not in ENDPOINT_AUDIENCES:
+            if (
+                not self._has_key(request, [self.key])
+                and self._audience(request) not in ENDPOINT_AUDIENCES
+            ):
                 raise HTTPError(401, UNAUTHORIZED, {"x-ms-error-reason": "Invalid JWT."})
         elif access is Access.DEPLOYED and not self._has_key(request, deployed_keys):
             raise HTTPError(401, UNAUTHORIZED, {"x-ms-error-reason": "Invalid JWT."})
@@ -82,9 +96,16 @@ class Guard:
             raise HTTPError(401, {"statusCode": 401, "message": message})
         resource = request.query_params.get("resource", "").rstrip("/")
         if not resource:
-            raise HTTPError(400, {"statusCode": 400, "message": "The query parameter resource is missing."})
+            raise HTTPError(
+                400, {"statusCode": 400, "message": "The query parameter resource is missing."}
+            )
         token, expires_on = self.tokens.issue(resource)
-        content = {"access_token": token, "expires_on": str(expires_on), "resource": resource, "token_type": "Bearer"}
+        content = {
+            "access_token": token,
+            "expires_on": str(expires_on),
+            "resource": resource,
+            "token_type": "Bearer",
+        }
         return json_response(200, content)
 
     def _check_management(self, request: Request) -> None:
@@ -95,7 +116,9 @@ class Guard:
             raise HTTPError(401, arm_error("AuthenticationFailed", message))
         audience = self.tokens.audience(bearer)
         if audience is None:
-            raise HTTPError(401, arm_error("InvalidAuthenticationToken", "The access token is invalid."))
+            raise HTTPError(
+                401, arm_error("InvalidAuthenticationToken", "The access token is invalid.")
+            )
         also_accepted = [request.root]
         if request.path.startswith(REGISTRY_PATHS):
             also_accepted.append(REGISTRY_AUDIENCE)

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from .management.subscription import Deployment, Endpoint
 
 MAX_BODY_SIZE = 1 << 20  # bytes
-DEPLOYMENT_HEADER = "azureml-model-deployment"  # names the deployment that shall answer, whatever its traffic
+DEPLOYMENT_HEADER = (
+    "azureml-model-deployment"  # names the deployment that shall answer, whatever its traffic
+)
 MAX_LOGGED_PATH = 2000  # characters
 SUBSCRIPTION_ID = "5eed0000-0000-4000-8000-000000000004"
 RESOURCE_GROUP, WORKSPACE = "phi4-lessons", "phi4-workspace"
@@ -52,7 +54,11 @@ class SimulatedAzure:
         assistant: Assistant | None = None,
     ):
         self.url = "https://localhost"
-        self.subscription_id, self.resource_group, self.workspace = subscription_id, resource_group, workspace
+        self.subscription_id, self.resource_group, self.workspace = (
+            subscription_id,
+            resource_group,
+            workspace,
+        )
         self.guard = Guard(key or new_key(), Tokens())
         self.faults = FaultReader()
         self.journal = Journal(self._secrets)
@@ -95,16 +101,25 @@ class SimulatedAzure:
             *self.journal.routes(),
             *retail_prices.routes(),
             *self.control_plane.routes(),
-            Route("*", "/{endpoint}.{region}.inference.ml{path:path}", self._deployed, Access.DEPLOYED),
+            Route(
+                "*", "/{endpoint}.{region}.inference.ml{path:path}", self._deployed, Access.DEPLOYED
+            ),
             Route("*", "{path:path}", self._not_found),
         ]
 
-    def rename_subscription(self, subscription_id: str = "", resource_group: str = "", workspace: str = "") -> None:
+    def rename_subscription(
+        self, subscription_id: str = "", resource_group: str = "", workspace: str = ""
+    ) -> None:
         """Give what the control plane manages other names; "" stands for a made-up one. What is deployed stays."""
         self.subscription_id = subscription_id or SUBSCRIPTION_ID
-        self.resource_group, self.workspace = resource_group or RESOURCE_GROUP, workspace or WORKSPACE
+        self.resource_group, self.workspace = (
+            resource_group or RESOURCE_GROUP,
+            workspace or WORKSPACE,
+        )
         if "control_plane" in self.__dict__:
-            self.control_plane.subscription.rename(self.subscription_id, self.resource_group, self.workspace)
+            self.control_plane.subscription.rename(
+                self.subscription_id, self.resource_group, self.workspace
+            )
 
     def hide(self, text: str) -> None:
         """Never show a text in the journal, nor in the log of a deployment."""
@@ -145,19 +160,31 @@ class SimulatedAzure:
 
     def _admit(self, route: Route, request: Request, params: dict[str, str]) -> None:
         """Raise HTTPError (401) unless a request may call a route; 404 if it names a deployed endpoint that is not there."""
-        keys = self._deployed_endpoint(params).keys.values() if route.access is Access.DEPLOYED else ()
+        keys = (
+            self._deployed_endpoint(params).keys.values() if route.access is Access.DEPLOYED else ()
+        )
         self.guard.check(route.access, request, keys)
 
     def _call(self, route: Route, request: Request) -> Steps:
         """Return what a route's handler answers. Raises HTTPError for another method, and for a body that is too large."""
         is_management = route.access is Access.MANAGEMENT
         if route.method not in (request.method, "*"):
-            methods = [other.method for other in self.routes if other.pattern.fullmatch(request.path) and other.method != "*"]
+            methods = [
+                other.method
+                for other in self.routes
+                if other.pattern.fullmatch(request.path) and other.method != "*"
+            ]
             message = f"{request.method} is not allowed here, only {', '.join(methods)}."
-            body = arm_error("MethodNotAllowed", message) if is_management else {"detail": "Method Not Allowed"}
+            body = (
+                arm_error("MethodNotAllowed", message)
+                if is_management
+                else {"detail": "Method Not Allowed"}
+            )
             raise HTTPError(405, body)
         if len(request.body) > MAX_BODY_SIZE:
-            message = f"The body has more than {MAX_BODY_SIZE} bytes (1 MiB), which is the most accepted."
+            message = (
+                f"The body has more than {MAX_BODY_SIZE} bytes (1 MiB), which is the most accepted."
+            )
             if is_management:
                 raise HTTPError(413, arm_error("RequestEntityTooLarge", message))
             raise HTTPError(413, container_error(413, "Request Entity Too Large", message))
@@ -183,7 +210,9 @@ class SimulatedAzure:
 
     def _deployed_endpoint(self, params: dict[str, str]) -> Endpoint:
         """Return the endpoint that a path names. Raises HTTPError (404) if there is none."""
-        endpoint = self.control_plane.subscription.reachable_endpoint(params["region"], params["endpoint"])
+        endpoint = self.control_plane.subscription.reachable_endpoint(
+            params["region"], params["endpoint"]
+        )
         if endpoint is None:
             message = "No such endpoint: it was deleted, or never made. (On Azure its host name would not be found.)"
             raise HTTPError(404, container_error(404, "Not Found", message))

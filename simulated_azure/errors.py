@@ -45,7 +45,9 @@ def arm_error(code: str, message: str, details: list[dict] | None = None) -> dic
     >>> arm_error("BadRequest", "The request is invalid.")
     {'error': {'code': 'BadRequest', 'message': 'The request is invalid.'}}
     """
-    return {"error": {"code": code, "message": message, **({"details": details} if details else {})}}
+    return {
+        "error": {"code": code, "message": message, **({"details": details} if details else {})}
+    }
 
 
 def through_gateway(response: Response) -> None:

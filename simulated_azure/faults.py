@@ -29,7 +29,9 @@ MAX_SECONDS = 600.0
 MAX_COUNTED_ATTEMPTS = 1000
 DIGITS = re.compile(r"[0-9]{1,6}")
 FINISH_REASON = re.compile(rb'"finish_reason":"\w+"')
-MODEL_STOPPED = {"error": {"code": "Internal Server Error", "message": "The model stopped.", "status": 500}}
+MODEL_STOPPED = {
+    "error": {"code": "Internal Server Error", "message": "The model stopped.", "status": 500}
+}
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,16 @@ class Refusal(Fault):
         return HTTPError(cls.status, cls.content, {**cls.headers, **more})
 
 
-def _refusal(status: int, content: dict | str, headers: Mapping[str, str] | None = None) -> type[Refusal]:
+def _refusal(
+    status: int, content: dict | str, headers: Mapping[str, str] | None = None
+) -> type[Refusal]:
     """Return a class of refusals."""
-    attributes = {"status": status, "content": content, "headers": headers or {}, "effect": f"answers {status}"}
+    attributes = {
+        "status": status,
+        "content": content,
+        "headers": headers or {},
+        "effect": f"answers {status}",
+    }
     return type(f"Refusal{status}", (Refusal,), attributes)
 
 
@@ -133,10 +142,14 @@ REFUSALS: dict[str, type[Refusal]] = {
     "403": _container_refusal(403, "Forbidden", "The identity may not call this endpoint."),
     "404": _refusal(404, {"detail": "Not Found"}),
     "408": _container_refusal(408, "Request Timeout", "The request timed out."),
-    "424": _refusal(424, {"detail": "Not Found"}, {MODEL_STATUS: "404", MODEL_ERROR: "model_error"}),
+    "424": _refusal(
+        424, {"detail": "Not Found"}, {MODEL_STATUS: "404", MODEL_ERROR: "model_error"}
+    ),
     "424-503": _refusal(424, NOT_READY, {MODEL_STATUS: "503", MODEL_ERROR: "model_error"}),
     "429": TooManyRequests,
-    "500": _container_refusal(500, "Internal Server Error", "An error occurred during the request processing."),
+    "500": _container_refusal(
+        500, "Internal Server Error", "An error occurred during the request processing."
+    ),
     "502": _container_refusal(502, "Bad Gateway", "The model server could not be reached."),
     "503": _container_refusal(503, "Service Unavailable", "No replica of the model is ready."),
     "504": _container_refusal(504, "Gateway Timeout", "The model server did not answer in time."),
@@ -304,7 +317,12 @@ class DetailObject(Fault):
         first = error.body["error"]["details"][0]
         message = "One of the parameters contain invalid values."
         detail = {"loc": first["loc"], "input": first["input"]}
-        body = {"status": 422, "code": "parameter_not_supported", "detail": detail, "message": message}
+        body = {
+            "status": 422,
+            "code": "parameter_not_supported",
+            "detail": detail,
+            "message": message,
+        }
         return HTTPError(422, body)
 
 
@@ -345,7 +363,10 @@ class FaultReader:
         if not header:
             return NO_FAULT
         fault = read_fault(header)
-        if fault.options.times is not None and self._count_attempt(header, request) >= fault.options.times:
+        if (
+            fault.options.times is not None
+            and self._count_attempt(header, request) >= fault.options.times
+        ):
             return NO_FAULT
         return fault
 
@@ -354,7 +375,11 @@ class FaultReader:
         attempt = header, request.headers.get("x-ms-client-request-id", "")
         # The OpenAI SDK sends no request id, but the number of its retries.
         retries = request.headers.get("x-stainless-retry-count", "")
-        earlier = int(retries) if DIGITS.fullmatch(retries) and not attempt[1] else self._attempts[attempt]
+        earlier = (
+            int(retries)
+            if DIGITS.fullmatch(retries) and not attempt[1]
+            else self._attempts[attempt]
+        )
         self._attempts[attempt] += 1
         while len(self._attempts) > MAX_COUNTED_ATTEMPTS:
             del self._attempts[next(iter(self._attempts))]
@@ -389,7 +414,11 @@ def _read_options(settings: list[str]) -> Options:
         after=int(values.pop("after", Options.after)),
         seconds=float(values.pop("seconds")) if "seconds" in values else None,
     )
-    is_in_range = 0 <= (options.seconds or 0) <= MAX_SECONDS and options.after >= 0 and (options.times or 0) >= 0
+    is_in_range = (
+        0 <= (options.seconds or 0) <= MAX_SECONDS
+        and options.after >= 0
+        and (options.times or 0) >= 0
+    )
     if values or not is_in_range:
         raise ValueError(settings)
     return options

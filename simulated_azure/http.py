@@ -69,14 +69,18 @@ Steps = Generator[float, None, Response]
 Handler = Callable[[Request], Response | Steps]
 
 
-def json_response(status: int, content: Any, headers: Mapping[str, str] | None = None, delay: float = 0.0) -> Response:
+def json_response(
+    status: int, content: Any, headers: Mapping[str, str] | None = None, delay: float = 0.0
+) -> Response:
     """Return a response with a JSON body.
 
     >>> json_response(200, {"a": 1}).body
     b'{"a":1}'
     """
     body = json.dumps(content, separators=(",", ":")).encode()
-    return Response(status, body, {"content-type": "application/json", **(headers or {})}, delay=delay)
+    return Response(
+        status, body, {"content-type": "application/json", **(headers or {})}, delay=delay
+    )
 
 
 def compile_route(template: str, ignore_case: bool = False) -> re.Pattern[str]:
@@ -88,9 +92,13 @@ def compile_route(template: str, ignore_case: bool = False) -> re.Pattern[str]:
     pattern, end = "", 0
     for parameter in PARAMETER.finditer(template):
         name, is_path = parameter.groups()
-        pattern += re.escape(template[end : parameter.start()]) + (f"(?P<{name}>.*)" if is_path else f"(?P<{name}>[^/]+)")
+        pattern += re.escape(template[end : parameter.start()]) + (
+            f"(?P<{name}>.*)" if is_path else f"(?P<{name}>[^/]+)"
+        )
         end = parameter.end()
-    return re.compile(pattern + re.escape(template[end:]), re.DOTALL | (re.IGNORECASE if ignore_case else 0))
+    return re.compile(
+        pattern + re.escape(template[end:]), re.DOTALL | (re.IGNORECASE if ignore_case else 0)
+    )
 
 
 class Access(Enum):
@@ -98,7 +106,9 @@ class Access(Enum):
 
     PUBLIC = auto()  # anybody
     ENDPOINT = auto()  # who has the endpoint's key, or an access token for endpoints
-    DEPLOYED = auto()  # who has a key of the deployed endpoint that the path names, or an access token for it
+    DEPLOYED = (
+        auto()
+    )  # who has a key of the deployed endpoint that the path names, or an access token for it
     MANAGEMENT = auto()  # who has an access token for Azure Resource Manager
 
 
@@ -117,7 +127,9 @@ class Route:
         return compile_route(self.template, ignore_case=self.access is Access.MANAGEMENT)
 
 
-def find_route(routes: Iterable[Route], method: str, path: str) -> tuple[Route | None, dict[str, str]]:
+def find_route(
+    routes: Iterable[Route], method: str, path: str
+) -> tuple[Route | None, dict[str, str]]:
     """Return (the first route for a method and a path, the path's parameters).
 
     If the path allows other methods only, the route is one of those: compare its method. If no route has the path, it is None.

@@ -53,7 +53,9 @@ class Journal:
         last = request.query_params.get("last", "")
         count = int(last) if DIGITS.fullmatch(last) else MAX_REQUESTS
         entries = list(self._entries)[-count:] if count else []
-        return json_response(200, {"requests": [{**entry, "body": _content(entry["body"])} for entry in entries]})
+        return json_response(
+            200, {"requests": [{**entry, "body": _content(entry["body"])} for entry in entries]}
+        )
 
     def record(self, request: Request, status: int) -> None:
         """Remember a request without its secrets."""
@@ -88,7 +90,11 @@ def _without_credentials(value: str) -> str:
     ('Bearer ***', '***')
     """
     scheme, space, rest = value.partition(" ")
-    return f"{scheme} {HIDDEN}" if space and rest and scheme.casefold() in ("bearer", "basic") else HIDDEN
+    return (
+        f"{scheme} {HIDDEN}"
+        if space and rest and scheme.casefold() in ("bearer", "basic")
+        else HIDDEN
+    )
 
 
 def _without_secret_fields(body: bytes) -> str:

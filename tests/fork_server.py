@@ -68,7 +68,9 @@ class ForkServer:
         with open(os.devnull, "r+b") as nowhere:
             streams = [(stdin or nowhere).fileno(), stdout_end, (stderr or nowhere).fileno()]
             try:
-                socket.send_fds(self._control, [json.dumps(request).encode()], [*streams, status_end])
+                socket.send_fds(
+                    self._control, [json.dumps(request).encode()], [*streams, status_end]
+                )
             except OSError:  # it has ended; wait() of the fork says why
                 pass
             finally:

@@ -10,7 +10,9 @@ import nbformat
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 SOLUTION = re.compile(r"<summary>Solution</summary>\n\n```python\n(.*?)```", re.DOTALL)
-OPENAI_BOX = re.compile(r"<details><summary>[^\n]*\bopenai\b[^\n]*</summary>(.*?)</details>", re.DOTALL)
+OPENAI_BOX = re.compile(
+    r"<details><summary>[^\n]*\bopenai\b[^\n]*</summary>(.*?)</details>", re.DOTALL
+)
 PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 RUN_TWICE = ("04-chat-completions", "08-cost")  # lessons, in one kernel
 SECOND_OUTPUTS = {  # (lesson, cell id) -> what it prints the second time

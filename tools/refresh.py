@@ -64,9 +64,13 @@ def run_cell(client: BlockingKernelClient, source: str, timeout: float) -> tuple
             output.get("data", {}).pop(WIDGET_VIEW, None)
             outputs.append(output)
 
-    reply = client.execute_interactive(source, output_hook=collect, timeout=timeout, allow_stdin=False, stop_on_error=False)
+    reply = client.execute_interactive(
+        source, output_hook=collect, timeout=timeout, allow_stdin=False, stop_on_error=False
+    )
     printed = [number for number, output in enumerate(outputs) if output.output_type == "stream"]
-    in_order = sorted((outputs[number] for number in printed), key=lambda output: output.name, reverse=True)
+    in_order = sorted(
+        (outputs[number] for number in printed), key=lambda output: output.name, reverse=True
+    )
     for number, output in zip(printed, in_order, strict=True):
         outputs[number] = output
     return outputs, reply["content"]

@@ -7,19 +7,22 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 from .. import __version__
 from .model import LanguageModel, Sampling, Topic
 from .questions import Conversation, load_manners, load_questions, load_synonyms
 from .schemas import Call, check_context, read_call
-from .tokens import FIRST_SPECIAL_TOKEN, IM_END, count_prompt, token_bytes
+from .tokens import FIRST_SPECIAL_TOKEN, IM_END, count_prompt_in_steps, token_bytes
 
+Result = TypeVar("Result")
 FINGERPRINT = f"simulated-{__version__}"
 NEWLINE = 198  # the token of "\n"
 DONE = b"data: [DONE]\n\n"
+NOTHING_YET = ("", [])  # a piece without text: a token was generated, but its text must wait
 
 
 class Writer:
@@ -30,12 +33,25 @@ class Writer:
 
     def __init__(self, model: LanguageModel, topic: Topic, call: Call, limit: int, index: int):
         request, extras = call.request, call.extras
-        bias = {token: max(-100.0, min(100.0, value)) for token, value in (extras.logit_bias or {}).items()}
+        bias = {
+            token: max(-100.0, min(100.0, value))
+            for token, value in (extras.logit_bias or {}).items()
+        }
         if request.response_format and request.response_format.type == "json_object":
-            bias[NEWLINE] = 1000.0  # seen with the Phi family: JSON mode allows white space, and none ends it
+            bias[NEWLINE] = (
+                1000.0  # seen with the Phi family: JSON mode allows white space, and none ends it
+            )
         self._model, self._topic, self._limit = model, topic, limit
-        self._sampling = Sampling(request.temperature, request.top_p, request.presence_penalty, request.frequency_penalty, bias)
-        generator = random.Random() if request.seed is None else random.Random(f"{request.seed}/{index}")
+        self._sampling = Sampling(
+            request.temperature,
+            request.top_p,
+            request.presence_penalty,
+            request.frequency_penalty,
+            bias,
+        )
+        generator = (
+            random.Random() if request.seed is None else random.Random(f"{request.seed}/{index}")
+        )
         self._random = generator.random
         stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
         self._stop = [sequence for sequence in stop if sequence]
@@ -64,6 +80,8 @@ class Writer:
             if certain:
                 yield certain, logprobs
                 logprobs = []
+            else:
+                yield NOTHING_YET
             if stopped:
                 self.finish_reason = "stop"
             if stopped or self.tokens >= self._limit:
@@ -77,7 +95,9 @@ class Writer:
         """(what is certain, what must wait, whether a stop sequence was found). The text ends before that sequence."""
         if not self._stop:
             return text, "", False
-        found = min((place for sequence in self._stop if (place := text.find(sequence)) >= 0), default=-1)
+        found = min(
+            (place for sequence in self._stop if (place := text.find(sequence)) >= 0), default=-1
+        )
         if found >= 0:
             return text[:found], "", True
         longest = max(len(sequence) for sequence in self._stop)
@@ -136,20 +156,27 @@ class Answer:
         }
 
     def body(self) -> dict:
-        """The whole answer: a ``chat.completion`` object."""
+        """Return the whole answer: a ``chat.completion`` object."""
+        return run_to_end(self.body_in_steps())
+
+    def body_in_steps(self) -> Generator[float, None, dict]:
+        """Return the whole answer, giving way to other requests after every token."""
         choices = []
         for index, writer in enumerate(self.writers):
-            pieces = [*writer.pieces(self.with_logprobs)]
-            message = {"content": "".join(text for text, _ in pieces), "role": "assistant", "tool_calls": None}
+            pieces = []
+            for piece in writer.pieces(self.with_logprobs):
+                pieces.append(piece)
+                yield 0.0
+            text = "".join(text for text, _ in pieces)
             items = [item for _, items in pieces for item in items]
-            logprobs = {"content": items} if self.with_logprobs else None
-            choices.append({"finish_reason": writer.finish_reason, "index": index, "logprobs": logprobs, "message": message})
+            choice = {
+                "finish_reason": writer.finish_reason,
+                "index": index,
+                "logprobs": {"content": items} if self.with_logprobs else None,
+                "message": {"content": text, "role": "assistant", "tool_calls": None},
+            }
+            choices.append(choice)
         return {"choices": choices, **self._frame("chat.completion"), "usage": self.usage()}
-
-    def body_in_steps(self):
-        """Return the whole answer."""
-        yield 0.0
-        return self.body()
 
     def events(self) -> Iterator[bytes]:
         """Server-sent events: a role first, then the pieces, then the finish reason (with usage), then [DONE]."""
@@ -169,6 +196,8 @@ class Answer:
                     choice = _choice(index, {"content": ""}, self.writers[index].finish_reason)
                     last = not open_choices and self.wants_usage and not self.usage_apart
                     yield self._event([choice], usage=self.usage() if last else None)
+                elif piece == NOTHING_YET:
+                    yield b""
                 elif piece[1]:
                     yield self._event([_choice(index, {"content": piece[0]}, logprobs=piece[1])])
                 else:  # the constant part of the event was encoded once
@@ -187,11 +216,17 @@ class Answer:
         }
 
     def _event(self, choices: list[dict], usage: dict | None = None) -> bytes:
-        event = {"choices": choices, **self._frame("chat.completion.chunk"), **({"usage": usage} if usage else {})}
+        event = {
+            "choices": choices,
+            **self._frame("chat.completion.chunk"),
+            **({"usage": usage} if usage else {}),
+        }
         return b"data: " + json.dumps(event, separators=(",", ":")).encode() + b"\n\n"
 
 
-def _choice(index: int, delta: dict, finish_reason: str | None = None, logprobs: list[dict] | None = None) -> dict:
+def _choice(
+    index: int, delta: dict, finish_reason: str | None = None, logprobs: list[dict] | None = None
+) -> dict:
     shown = {"content": logprobs} if logprobs else None
     return {"delta": delta, "finish_reason": finish_reason, "index": index, "logprobs": shown}
 
@@ -204,20 +239,26 @@ class Assistant:
         self._conversation = Conversation(load_questions(), load_manners(), load_synonyms())
         self.model = LanguageModel(self._conversation.topics)
 
-    def answer_in_steps(self, body: bytes, extra_parameters: str | None = None, v1: bool = False):
-        """Return the answer."""
-        yield 0.0
-        return self.answer(body, extra_parameters, v1)
-
     def answer(self, body: bytes, extra_parameters: str | None = None, v1: bool = False) -> Answer:
-        """The answer to the body of a request; ``extra_parameters`` is the header of that name, ``v1`` the engine's
-        own route. Raises RequestError if the request is not valid, or does not fit the context."""
+        """Return the answer to the body of a request, about to be generated.
+
+        extra_parameters: the header of that name. v1: True for the engine's own route. Raises
+        HTTPError if the request is not valid, or does not fit the context.
+        """
+        return run_to_end(self.answer_in_steps(body, extra_parameters, v1))
+
+    def answer_in_steps(
+        self, body: bytes, extra_parameters: str | None = None, v1: bool = False
+    ) -> Generator[float, None, Answer]:
+        """Return what ``answer`` returns, giving way to other requests."""
         call = read_call(body, extra_parameters, v1)
         messages = [(message.role, message.text(v1)) for message in call.request.messages]
-        prompt_tokens = count_prompt(messages)
+        yield 0.0
+        prompt_tokens = yield from count_prompt_in_steps(messages)
         limit = check_context(prompt_tokens, call.max_tokens, v1)
-        topic = self._conversation.topic_of(messages)
-        writers = [Writer(self.model, topic, call, limit, index) for index in range(call.extras.n or 1)]
+        topic = yield from self._conversation.topic_in_steps(messages)
+        count = call.extras.n or 1
+        writers = [Writer(self.model, topic, call, limit, index) for index in range(count)]
         options = call.extras.stream_options
         return Answer(
             self._model_name,
@@ -228,3 +269,12 @@ class Assistant:
             usage_apart=v1,
             with_logprobs=bool(call.extras.logprobs),
         )
+
+
+def run_to_end(steps: Generator[float, None, Result]) -> Result:
+    """Return the result of steps, without giving way in between."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value

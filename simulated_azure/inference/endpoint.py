@@ -39,6 +39,7 @@ class InferenceEndpoint:
         self.token_delay = token_delay
         self.is_loading = False  # set by a transport that loads the model in the background
         self._assistant = assistant
+        self._loading_error: HTTPError | None = None
 
     def routes(self) -> list[Route]:
         """Return the routes that every endpoint has, the deployed ones as well."""
@@ -62,6 +63,8 @@ class InferenceEndpoint:
 
     def assistant(self) -> Assistant:
         """Return the language model; load it if need be."""
+        if self._loading_error is not None:
+            raise self._loading_error
         if self._assistant is None:
             from .completions import Assistant
 
@@ -69,7 +72,8 @@ class InferenceEndpoint:
                 self._assistant = Assistant(MODEL_NAME)
             except Exception as error:  # a damaged vocabulary, a slip in answers/*.toml
                 body = container_error(500, "Internal Server Error", f"No model: {error}")
-                raise HTTPError(500, body) from error
+                self._loading_error = HTTPError(500, body)
+                raise self._loading_error from error
         return self._assistant
 
     def health(self, request: Request) -> Response:
@@ -83,7 +87,12 @@ class InferenceEndpoint:
 
     def models(self, request: Request) -> Response:
         """Return the list of models, as OpenAI's clients ask for it."""
-        model = {"created": 0, "id": _model_name(request), "object": "model", "owned_by": "simulated"}
+        model = {
+            "created": 0,
+            "id": _model_name(request),
+            "object": "model",
+            "owned_by": "simulated",
+        }
         return json_response(200, {"data": [model], "object": "list"})
 
     def refuse_embeddings(self, request: Request) -> Response:
@@ -93,7 +102,9 @@ class InferenceEndpoint:
     def complete(self, request: Request) -> Steps:
         """Return a chat completion, whole or as a stream of server-sent events."""
         is_v1 = request.path.startswith("/v1/")
-        answer = yield from self._answer(request, request.body, request.headers.get("extra-parameters"), is_v1)
+        answer = yield from self._answer(
+            request, request.body, request.headers.get("extra-parameters"), is_v1
+        )
         request.fault.change_answer(answer)
         pace = request.fault.pace(self.token_delay)
         if answer.wants_stream:
@@ -121,7 +132,9 @@ class InferenceEndpoint:
         text = content["choices"][0]["message"]["content"]
         return json_response(200, {"output": text}, _gpu_seconds(request, content))
 
-    def _answer(self, request: Request, body: bytes, extra_parameters: str | None, is_v1: bool = False) -> Steps:
+    def _answer(
+        self, request: Request, body: bytes, extra_parameters: str | None, is_v1: bool = False
+    ) -> Steps:
         """Return the answer to the body of a request, about to be generated."""
         while self.is_loading:
             yield WAIT_FOR_MODEL
@@ -139,9 +152,13 @@ def _chat_request(input_data: dict) -> bytes:
     parameters = dict(input_data.get("parameters", {}))
     if "max_new_tokens" in parameters:
         parameters["max_tokens"] = parameters.pop("max_new_tokens")
-    if parameters.pop("do_sample", True) is False:  # the word of the library transformers for a choice without chance
+    if (
+        parameters.pop("do_sample", True) is False
+    ):  # the word of the library transformers for a choice without chance
         parameters["temperature"] = 0
-    return json.dumps({**parameters, "messages": input_data["input_string"], "stream": False}).encode()
+    return json.dumps(
+        {**parameters, "messages": input_data["input_string"], "stream": False}
+    ).encode()
 
 
 def _model_name(request: Request) -> str:

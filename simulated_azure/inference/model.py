@@ -65,8 +65,12 @@ class Background:
     def __init__(self, counts: Mapping[int, float]):
         total = sum(counts.values())
         self.floor = FLOOR / VOCABULARY_SIZE
-        self._seen = {token: (1 - FLOOR) * count / total + self.floor for token, count in counts.items()}
-        self.tokens = sorted(self._seen, key=lambda token: (-self._seen[token], token))  # most common first
+        self._seen = {
+            token: (1 - FLOOR) * count / total + self.floor for token, count in counts.items()
+        }
+        self.tokens = sorted(
+            self._seen, key=lambda token: (-self._seen[token], token)
+        )  # most common first
         self.heated = lru_cache(maxsize=64)(self._heated)
 
     def probability(self, token: int) -> float:
@@ -125,11 +129,16 @@ class Sampler:
     """
 
     def __init__(self, distribution: Distribution, sampling: Sampling, given: Mapping[int, int]):
-        logits = {token: distribution.logprob(token) for token in {*distribution.named, *sampling.logit_bias, *given}}
+        logits = {
+            token: distribution.logprob(token)
+            for token in {*distribution.named, *sampling.logit_bias, *given}
+        }
         for token, bias in sampling.logit_bias.items():
             logits[token] += bias
         for token, times in given.items():
-            logits[token] -= times * sampling.frequency_penalty + (times > 0) * sampling.presence_penalty
+            logits[token] -= (
+                times * sampling.frequency_penalty + (times > 0) * sampling.presence_penalty
+            )
         self._background, self._temperature = distribution.background, sampling.temperature
         self._named = logits
         if sampling.temperature == 0:
@@ -141,8 +150,12 @@ class Sampler:
         """The token with the highest logit; of equals the one with the lowest id."""
         background, named = self._background, self._named
         others = (background.tokens, background.unseen())
-        candidates = [next((token for token in tokens if token not in named), None) for tokens in others]  # the best of each
-        logits = {token: distribution.logprob(token) for token in candidates if token is not None} | named
+        candidates = [
+            next((token for token in tokens if token not in named), None) for tokens in others
+        ]  # the best of each
+        logits = {
+            token: distribution.logprob(token) for token in candidates if token is not None
+        } | named
         return min(logits, key=lambda token: (-logits[token], token))
 
     def _heat(self, distribution: Distribution, sampling: Sampling) -> None:
@@ -150,7 +163,10 @@ class Sampler:
         log_weight = math.log(distribution.weight)
         top = max(log_weight, *self._named.values())  # subtracted so that exp never overflows
         weights = sorted(
-            ((math.exp((logit - top) / temperature), token) for token, logit in self._named.items()),
+            (
+                (math.exp((logit - top) / temperature), token)
+                for token, logit in self._named.items()
+            ),
             key=lambda item: (-item[0], item[1]),
         )
         scale = math.exp((log_weight - top) / temperature)
@@ -162,7 +178,9 @@ class Sampler:
         else:
             self._keep(weights, rest)
 
-    def _nucleus(self, weights: list[tuple[float, int]], scale: float, mass: float) -> list[tuple[float, int]]:
+    def _nucleus(
+        self, weights: list[tuple[float, int]], scale: float, mass: float
+    ) -> list[tuple[float, int]]:
         """The likeliest tokens whose weights reach ``mass``: at least one."""
         background, power = self._background, 1 / self._temperature
         others = (
@@ -217,20 +235,29 @@ class LanguageModel:
             if self._text[place] != IM_SEP and self._text[place - 1] != IM_SEP
         )
         ordered = sorted(pairs)
-        self._pairs, self._after = array("q", [pair for pair, _ in ordered]), array("i", [place for _, place in ordered])
+        self._pairs, self._after = (
+            array("q", [pair for pair, _ in ordered]),
+            array("i", [place for _, place in ordered]),
+        )
         self.background = Background(Counter(token for token in self._text if token != IM_SEP))
         self.distribution = lru_cache(maxsize=512)(self._distribution)
         self._sampler = lru_cache(maxsize=8192)(self._make_sampler)
 
-    def generate(self, topic: Topic, sampling: Sampling, random: Callable[[], float]) -> Iterator[tuple[int, tuple[int, ...]]]:
+    def generate(
+        self, topic: Topic, sampling: Sampling, random: Callable[[], float]
+    ) -> Iterator[tuple[int, tuple[int, ...]]]:
         """Tokens, one drawn after another, without end; the caller stops, at im_end for example.
 
         Each comes with its context, for which ``distribution(topic, context)`` gives the probabilities.
         """
         context: tuple[int, ...] = (IM_SEP,)
         given: Counter[int] = Counter()
-        is_wide = sampling.temperature > 1 > sampling.top_p  # many tokens kept, and seldom asked for twice
-        history_counts = bool(sampling.logit_bias or sampling.presence_penalty or sampling.frequency_penalty)
+        is_wide = (
+            sampling.temperature > 1 > sampling.top_p
+        )  # many tokens kept, and seldom asked for twice
+        history_counts = bool(
+            sampling.logit_bias or sampling.presence_penalty or sampling.frequency_penalty
+        )
         while True:
             if history_counts or is_wide:
                 sampler = Sampler(self.distribution(topic, context), sampling, given)
@@ -241,22 +268,33 @@ class LanguageModel:
             given[token] += 1
             context = (*context[1 - LONGEST_RUN :], token)
 
-    def _make_sampler(self, topic: Topic, context: tuple[int, ...], temperature: float, top_p: float) -> Sampler:
+    def _make_sampler(
+        self, topic: Topic, context: tuple[int, ...], temperature: float, top_p: float
+    ) -> Sampler:
         return Sampler(self.distribution(topic, context), Sampling(temperature, top_p), {})
 
     def _distribution(self, topic: Topic, context: tuple[int, ...]) -> Distribution:
         """p(next token | topic, the tokens before it), which are at most LONGEST_RUN."""
-        matches: dict[int, list[tuple[int, float]]] = {}  # length of the run -> (token after it, what it counts)
-        for length, token, count in (*self._in_answers(topic, context), *self._elsewhere(topic, context)):
+        matches: dict[
+            int, list[tuple[int, float]]
+        ] = {}  # length of the run -> (token after it, what it counts)
+        for length, token, count in (
+            *self._in_answers(topic, context),
+            *self._elsewhere(topic, context),
+        ):
             matches.setdefault(length, []).append((token, count))
         named: dict[int, float] = {}
         counts: Counter[int] = Counter()
         left = 1.0  # the probability that longer runs have not given away
-        openness = OPENNESS if len(context) > 1 else OPENNESS / 20  # how an answer begins is known well
+        openness = (
+            OPENNESS if len(context) > 1 else OPENNESS / 20
+        )  # how an answer begins is known well
         for length in range(max(matches, default=0), -1, -1):
             for token, count in matches.get(length, ()):
                 counts[token] += count
-            kinds = openness * sum(min(1.0, count) for count in counts.values())  # Witten and Bell's T
+            kinds = openness * sum(
+                min(1.0, count) for count in counts.values()
+            )  # Witten and Bell's T
             total = sum(counts.values()) + kinds
             for token, count in counts.items():
                 named[token] = named.get(token, 0.0) + left * count / total
@@ -270,11 +308,17 @@ class LanguageModel:
             count = 1.0 if number else PREFERRED
             for place in range(1, len(answer)):
                 length = 0
-                while length < len(context) and length < place and answer[place - 1 - length] == context[-1 - length]:
+                while (
+                    length < len(context)
+                    and length < place
+                    and answer[place - 1 - length] == context[-1 - length]
+                ):
                     length += 1
                 yield length, answer[place], count
 
-    def _elsewhere(self, topic: Topic, context: tuple[int, ...]) -> Iterator[tuple[int, int, float]]:
+    def _elsewhere(
+        self, topic: Topic, context: tuple[int, ...]
+    ) -> Iterator[tuple[int, int, float]]:
         """The same for runs of two tokens and more in all other answers."""
         text, own = self._text, self._number.get(topic)
         pair = _pair(*context[-2:]) if len(context) > 1 else -1

@@ -12,7 +12,7 @@ import re
 import tomllib
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +27,9 @@ from .tokens import encode
 ANSWERS = Path(__file__).parent / "answers"
 KNOWN_SHARE = 0.8  # of a known form, by weight, that must stand in what was asked
 ASKED_SHARE = 0.66  # of what was asked, by weight, that must stand in the known form
-ASKED_OF_ALL = 0.7  # of what was asked, that must stand in one known form of the question or another
+ASKED_OF_ALL = (
+    0.7  # of what was asked, that must stand in one known form of the question or another
+)
 CORE_SHARE = 0.7  # of what a question's forms have in common, that must be asked
 CORE_FORMS = 0.5  # share of its forms that a word must stand in to count as common
 UNKNOWN_WORD = 5.5  # weight of a word that stands in no known form
@@ -41,7 +43,9 @@ FILLERS = frozenset(
     pls plz please what which have has had get got one explain describe say write make something someone s t m re ve ll d am if as
     um uh er erm hmm wonder wondering ask help exactly actually maybe""".split()
 )
-REFUSED = re.compile(r"\b(?:not|never|don't|without)\s(?:\w+\s){0,2}$", re.IGNORECASE)  # "you are not a pirate"
+REFUSED = re.compile(
+    r"\b(?:not|never|don't|without)\s(?:\w+\s){0,2}$", re.IGNORECASE
+)  # "you are not a pirate"
 WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
 
 Messages = Sequence[tuple[str, str]]  # (role, content), oldest first
@@ -65,7 +69,10 @@ def load_questions(folder: Path = ANSWERS) -> list[Question]:
     for path in sorted(folder.glob("*.toml")):
         for entry in tomllib.loads(path.read_text(encoding="utf-8")).get("question", ()):
             styles = {manner: tuple(texts) for manner, texts in entry.pop("styles", {}).items()}
-            lists = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+            lists = {
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in entry.items()
+            }
             questions.append(Question(**lists, styles=styles))
     return questions
 
@@ -73,7 +80,10 @@ def load_questions(folder: Path = ANSWERS) -> list[Question]:
 def load_manners(folder: Path = ANSWERS) -> dict[str, tuple[str, ...]]:
     """Manners of speaking and the phrases that ask for them, longest first."""
     text = (folder / "manners.toml").read_text(encoding="utf-8")
-    return {name: tuple(sorted(phrases, key=len, reverse=True)) for name, phrases in tomllib.loads(text).items()}
+    return {
+        name: tuple(sorted(phrases, key=len, reverse=True))
+        for name, phrases in tomllib.loads(text).items()
+    }
 
 
 def load_synonyms(folder: Path = ANSWERS) -> dict[str, str]:
@@ -111,7 +121,9 @@ class Recogniser:
                 ids_with.setdefault(root, set()).add(id)
         self._ids_with = ids_with
         count = len({id for id, _ in self._forms})
-        self._weight = {root: math.log((count + 1) / (len(ids) + 0.5)) for root, ids in ids_with.items()}
+        self._weight = {
+            root: math.log((count + 1) / (len(ids) + 0.5)) for root, ids in ids_with.items()
+        }
         self._with_root: dict[str, list[int]] = {}
         for number, (_, form) in enumerate(self._forms):
             for root in form:
@@ -150,9 +162,19 @@ class Recogniser:
             id, form = self._forms[number]
             common_fillers = self.weight(fillers & form)
             both = common + common_fillers
-            known_share, asked_share = both / (both + missing), both / (asked_weight + common_fillers)
+            known_share, asked_share = (
+                both / (both + missing),
+                both / (asked_weight + common_fillers),
+            )
             if known_share >= KNOWN_SHARE and asked_share >= ASKED_SHARE:
-                best = max(best, (2 * known_share * asked_share / (known_share + asked_share), -len(asked ^ form), id))
+                best = max(
+                    best,
+                    (
+                        2 * known_share * asked_share / (known_share + asked_share),
+                        -len(asked ^ form),
+                        id,
+                    ),
+                )
         return best[0], best[2]
 
     def by_core(self, text: str) -> tuple[float, str]:
@@ -181,7 +203,9 @@ class Recogniser:
         cores = {}
         for id, forms in forms_of.items():
             counts = Counter(root for form in forms for root in form)
-            cores[id] = frozenset(root for root, count in counts.items() if count >= CORE_FORMS * len(forms))
+            cores[id] = frozenset(
+                root for root, count in counts.items() if count >= CORE_FORMS * len(forms)
+            )
         return cores
 
     def _root(self, word: str) -> str:
@@ -192,13 +216,20 @@ class Recogniser:
         """The known word that an unknown one is a misspelling of: same first letter, one error in 4 to 7 letters,
         two in more. Otherwise the word itself."""
         root = self._root(word)
-        if word in self._known_words or root in self._weight or root in FILLER_STEMS or len(word) < 4 or word[0].isdigit():
+        if (
+            word in self._known_words
+            or root in self._weight
+            or root in FILLER_STEMS
+            or len(word) < 4
+            or word[0].isdigit()
+        ):
             return word
         errors = 1 if len(word) < 8 else 2
         near = [
             (distance, abs(len(known) - len(word)), known)
             for known in self._known_words
-            if known[0] == word[0] and (distance := OSA.distance(word, known, score_cutoff=errors)) <= errors
+            if known[0] == word[0]
+            and (distance := OSA.distance(word, known, score_cutoff=errors)) <= errors
         ]
         return min(near)[2] if near else word
 
@@ -206,7 +237,12 @@ class Recogniser:
 class Conversation:
     """Follows a conversation from question to question, to the topic of its last message."""
 
-    def __init__(self, questions: Iterable[Question], manners: Mapping[str, tuple[str, ...]], synonyms: Mapping[str, str]):
+    def __init__(
+        self,
+        questions: Iterable[Question],
+        manners: Mapping[str, tuple[str, ...]],
+        synonyms: Mapping[str, str],
+    ):
         self._questions = {question.id: question for question in questions}
         self._topics = {}  # (question id, manner or "") -> Topic
         for question in self._questions.values():
@@ -214,11 +250,19 @@ class Conversation:
                 name = f"{question.id}/{manner}" if manner else question.id
                 self._topics[question.id, manner] = Topic.of(name, map(encode, answers))
         self._manners = manners
-        self._asked = Recogniser(((q.id, form) for q in self._questions.values() for form in q.ask), synonyms)
+        self._asked = Recogniser(
+            ((q.id, form) for q in self._questions.values() for form in q.ask), synonyms
+        )
         families = {q.family for q in self._questions.values() if q.family and q.follow}
         self._followed = {
             family: Recogniser(
-                ((q.id, form) for q in self._questions.values() if q.family == family for form in q.follow), synonyms
+                (
+                    (q.id, form)
+                    for q in self._questions.values()
+                    if q.family == family
+                    for form in q.follow
+                ),
+                synonyms,
             )
             for family in families
         }
@@ -230,7 +274,16 @@ class Conversation:
         return list(self._topics.values())
 
     def topic_of(self, messages: Messages) -> Topic:
-        """What the next answer is to be about. History counts: a follow-up refers to the question before it, and
+        """Return what the next answer is to be about."""
+        steps = self.topic_in_steps(messages)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value
+
+    def topic_in_steps(self, messages: Messages) -> Generator[float, None, Topic]:
+        """Return what the next answer is to be about, giving way after each message. History counts: a follow-up refers to the question before it, and
         the manner that a system message asks for ("Answer in one sentence.") stays until the user asks for another."""
         manner, question, computed = "", "", None
         heard: list[str] = []  # what the user said so far
@@ -239,13 +292,16 @@ class Conversation:
                 question, asked_manner, computed = self._understand(content, question, heard)
                 manner = asked_manner or manner
                 heard.append(content)
+                yield 0.0
             elif role in ("system", "developer"):
                 manner = self._manner_in(content)[0] or manner
         if computed:
             return computed
         return self._topics.get((question, manner)) or self._topics[question or "unknown", ""]
 
-    def _understand(self, text: str, previous: str, heard: Sequence[str]) -> tuple[str, str, Topic | None]:
+    def _understand(
+        self, text: str, previous: str, heard: Sequence[str]
+    ) -> tuple[str, str, Topic | None]:
         """(question id, manner asked for, topic computed for this text) of one user message."""
         answers = skills.answers_to(text, heard)
         if answers:
@@ -261,7 +317,11 @@ class Conversation:
         id = self._asked.by_core(text)[1]
         if id or not manner:
             return id or "unknown", "", None
-        return self._recognise(rest, family) or self._asked.by_core(rest)[1] or "unknown", manner, None
+        return (
+            self._recognise(rest, family) or self._asked.by_core(rest)[1] or "unknown",
+            manner,
+            None,
+        )
 
     def _recognise_text(self, text: str, family: str) -> str:
         """The id of the question that a text asks in a known form, after one of the given family; "" if none."""
@@ -273,7 +333,9 @@ class Conversation:
         """The manner that a text asks for, and the text without the phrase that asks; ("", text) if none."""
         for manner, phrases in self._manners.items():
             for phrase in phrases:
-                match = re.search(rf"\b{re.escape(phrase)}\b", text[:LONGEST_MESSAGE], re.IGNORECASE)
+                match = re.search(
+                    rf"\b{re.escape(phrase)}\b", text[:LONGEST_MESSAGE], re.IGNORECASE
+                )
                 if match and not REFUSED.search(text[: match.start()]):
                     return manner, text[: match.start()] + " " + text[match.end() :]
         return "", text

@@ -11,7 +11,15 @@ import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 
 from ..errors import RequestError, container_error
 from .tokens import CONTEXT_LENGTH, VOCABULARY_SIZE
@@ -47,7 +55,9 @@ class Message(BaseModel):
         if not isinstance(self.content, list):
             return self.content or ""
         if any(item.type == "image_url" for item in self.content):
-            raise engine_error("At most 0 image(s) may be provided in one request: Phi-4 reads text only.", v1)
+            raise engine_error(
+                "At most 0 image(s) may be provided in one request: Phi-4 reads text only.", v1
+            )
         return "\n".join(item.text for item in self.content)
 
 
@@ -62,7 +72,9 @@ class ResponseFormat(BaseModel):
     @classmethod
     def known(cls, value: str) -> str:
         if value not in ("text", "json_object"):
-            raise ValueError(f"Response format was {value} but must be either 'text' or 'json_object'.")
+            raise ValueError(
+                f"Response format was {value} but must be either 'text' or 'json_object'."
+            )
         return value
 
 
@@ -141,7 +153,10 @@ def read_call(body: bytes, extra_parameters: str | None, v1: bool = False) -> Ca
         mode = extra_parameters or "error"
         if mode not in EXTRA_PARAMETERS:
             raise RequestError(
-                400, {"detail": f"Unexpected EXTRA_PARAMETERS option {mode}, expected options are {[*EXTRA_PARAMETERS]}"}
+                400,
+                {
+                    "detail": f"Unexpected EXTRA_PARAMETERS option {mode}, expected options are {[*EXTRA_PARAMETERS]}"
+                },
             )
         if given and mode == "error":
             raise RequestError(
@@ -202,13 +217,21 @@ def check_context(prompt_tokens: int, max_tokens: int | None, v1: bool) -> int:
 
 def engine_error(message: str, v1: bool = False) -> RequestError:
     """A refusal by the engine: as the engine says it under /v1, wrapped by the container elsewhere."""
-    said = {"object": "error", "message": message, "type": "BadRequestError", "param": None, "code": 400}
+    said = {
+        "object": "error",
+        "message": message,
+        "type": "BadRequestError",
+        "param": None,
+        "code": 400,
+    }
     return RequestError(400, said if v1 else container_error(400, "Bad Request", json.dumps(said)))
 
 
 def invalid(error: ValidationError) -> RequestError:
     """The container's 422."""
-    return RequestError(422, container_error(422, "Invalid input", "invalid input error", details=_details(error)))
+    return RequestError(
+        422, container_error(422, "Invalid input", "invalid input error", details=_details(error))
+    )
 
 
 def _details(error: ValidationError) -> list[dict]:

@@ -38,8 +38,13 @@ ASIDE = re.compile(  # words that may stand around a sum
     r"\b(what|whats|is|are|the|result|of|how|much|calculate|compute|work|out|please|can|could|you|tell|me|equal|equals|"
     r"hey|hi|hello|s|and|does|make|do|add|sum|answer|to|value|just|solve|quick|quickly)\b|[=?.!,:']|\s"
 )
-NAME = re.compile(r"\b(?:my name is|my name's|call me|i am called)\s+([^\W\d_][\w'-]*(?-i:(?: [A-Z][\w'-]*)*))", re.IGNORECASE)
-ASKS_NAME = re.compile(r"\b(what('?s| is| was)|do you (know|remember)|remember|tell me|say) my name\b", re.IGNORECASE)
+NAME = re.compile(
+    r"\b(?:my name is|my name's|call me|i am called)\s+([^\W\d_][\w'-]*(?-i:(?: [A-Z][\w'-]*)*))",
+    re.IGNORECASE,
+)
+ASKS_NAME = re.compile(
+    r"\b(what('?s| is| was)|do you (know|remember)|remember|tell me|say) my name\b", re.IGNORECASE
+)
 ASKS_BEFORE = re.compile(
     r"\brepeat what i (just )?(said|wrote)"
     r"|\bwhat (did|have) i (just |last )?(ask|asked|say|said|tell you|told you)|\bwhat was my (last|previous|first) question",
@@ -108,7 +113,9 @@ def _number(text: str) -> Decimal | None:
 
 def _calculate(a: Decimal, sign: str, b: Decimal) -> str | None:
     """The result in digits; "about ..." where they do not end within 20. None if too large."""
-    if sign == "**" and (abs(a) > 1000 or abs(b) > 30 or (a == 0 and b < 0) or b != b.to_integral_value()):
+    if sign == "**" and (
+        abs(a) > 1000 or abs(b) > 30 or (a == 0 and b < 0) or b != b.to_integral_value()
+    ):
         return None
     with localcontext(prec=500):  # 15 digits to the 30th power
         try:
@@ -137,7 +144,11 @@ def names(text: str, heard: Sequence[str]) -> list[str]:
     if ASKS_NAME.search(text):
         told = [match[1] for said in (*heard, text) for match in NAME.finditer(said)]
         if told:
-            return [f"Your name is {told[-1]}.", f"You told me that your name is {told[-1]}.", f"It is {told[-1]}."]
+            return [
+                f"Your name is {told[-1]}.",
+                f"You told me that your name is {told[-1]}.",
+                f"It is {told[-1]}.",
+            ]
         return []
     match = NAME.search(text)
     if match and len(text.split()) <= 8:

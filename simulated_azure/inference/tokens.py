@@ -14,6 +14,7 @@ import hashlib
 import io
 import re
 from binascii import a2b_base64
+from collections.abc import Generator, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -36,10 +37,14 @@ NAMED = {
     "<|endofprompt|>": 100_276,
 }
 FIRST_SPECIAL_TOKEN = 100_256
-RESERVED = [token for token in range(FIRST_SPECIAL_TOKEN, VOCABULARY_SIZE) if token not in NAMED.values()]
+RESERVED = [
+    token for token in range(FIRST_SPECIAL_TOKEN, VOCABULARY_SIZE) if token not in NAMED.values()
+]
 SPECIAL_TOKENS = NAMED | {f"<|dummy_{number}|>": token for number, token in enumerate(RESERVED)}
 # Phi-4's special tokens take the white space on both sides with them (lstrip and rstrip in its configuration).
 SPECIAL = re.compile(r"\s*(<\|(?:endoftext|fim_\w+|im_\w+|endofprompt|dummy_\d+)\|>)\s*")
+SLICE_LENGTH = 20_000  # characters that are turned into tokens at a time
+BETWEEN_WORDS = re.compile(r"[A-Za-z](?= [A-Za-z])")
 ROLES = ("system", "user", "assistant")  # the template has no branch for others and leaves them out
 PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -65,7 +70,9 @@ def encoding() -> tiktoken.Encoding:
         )
     lines = (line.partition(b" ") for line in io.BytesIO(content))  # token in base64, a blank, rank
     ranks = {a2b_base64(token): int(rank) for token, _, rank in lines}
-    return tiktoken.Encoding("phi-4", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens=SPECIAL_TOKENS)
+    return tiktoken.Encoding(
+        "phi-4", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens=SPECIAL_TOKENS
+    )
 
 
 def encode(text: str) -> list[int]:
@@ -90,7 +97,11 @@ def prompt_text(messages: list[tuple[str, str]]) -> str:
     >>> prompt_text([("user", "Hi")])
     '<|im_start|>user<|im_sep|>Hi<|im_end|><|im_start|>assistant<|im_sep|>'
     """
-    turns = [f"<|im_start|>{role}<|im_sep|>{content}<|im_end|>" for role, content in messages if role in ROLES]
+    turns = [
+        f"<|im_start|>{role}<|im_sep|>{content}<|im_end|>"
+        for role, content in messages
+        if role in ROLES
+    ]
     return "".join(turns) + "<|im_start|>assistant<|im_sep|>"
 
 
@@ -101,7 +112,9 @@ def encode_prompt(text: str) -> list[int]:
     [100264, 882, 100266, 13347, 100265]
     """
     tokens: list[int] = []
-    for number, part in enumerate(SPECIAL.split(text)):  # ordinary text and special tokens take turns
+    for number, part in enumerate(
+        SPECIAL.split(text)
+    ):  # ordinary text and special tokens take turns
         if number % 2:
             tokens.append(SPECIAL_TOKENS.get(part, ENDOFTEXT))
         elif part:
@@ -110,11 +123,46 @@ def encode_prompt(text: str) -> list[int]:
 
 
 def count_prompt(messages: list[tuple[str, str]]) -> int:
-    """Tokens in a prompt: content plus 4 per message (start, role, separator, end) plus 3 that open the reply.
+    """Return the number of tokens in a prompt, a list of (role, content).
 
-    Messages whose role the template does not know count nothing, since it leaves them out.
+    That is the content, plus 4 per message (start, role, separator, end), plus 3 that open the
+    reply. Messages whose role the template does not know count nothing, since it leaves them out.
 
-    >>> count_prompt([("system", "You are a helpful assistant."), ("user", "How many languages are in the world?")])
+    >>> question = ("user", "How many languages are in the world?")
+    >>> count_prompt([("system", "You are a helpful assistant."), question])
     25
     """
-    return len(encode_prompt(prompt_text(messages)))
+    steps = count_prompt_in_steps(messages)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def count_prompt_in_steps(messages: list[tuple[str, str]]) -> Generator[float, None, int]:
+    """Return what ``count_prompt`` returns, giving way to other requests in a long prompt."""
+    count = 0
+    for slice_ in slices(prompt_text(messages)):
+        count += len(encode_prompt(slice_))
+        yield 0.0
+    return count
+
+
+def slices(text: str) -> Iterator[str]:
+    """Yield a text in slices that have the same tokens as the whole.
+
+    A slice has about SLICE_LENGTH characters. It ends between words, where PATTERN always splits
+    and no special token takes white space along; a text without such a place is one slice.
+
+    >>> SLICE_LENGTH, len(list(slices("one two " * 5000)))
+    (20000, 2)
+    """
+    start = 0
+    while len(text) - start > SLICE_LENGTH:
+        boundary = BETWEEN_WORDS.search(text, start + SLICE_LENGTH)
+        if not boundary:
+            break
+        yield text[start : boundary.start() + 1]
+        start = boundary.start() + 1
+    yield text[start:]

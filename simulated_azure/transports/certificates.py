@@ -33,12 +33,22 @@ def certificate_bundles(authority_pem: bytes, environ: Mapping[str, str]) -> dic
     return bundles | {"NODE_EXTRA_CA_CERTS": extra_pem + authority_pem}
 
 
-def certificate_bundle(authority_pem: bytes, environment: Mapping[str, str], variable: str) -> bytes:
+def certificate_bundle(
+    authority_pem: bytes, environment: Mapping[str, str], variable: str
+) -> bytes:
     """The bundle that a variable names (a file, or a folder of them), or another in force, or certifi's: with one more
     authority at its end."""
     named = [environment.get(name, "") for name in (variable, *BUNDLE_VARIABLES)]
     if variable == "SSL_CERT_FILE":
-        named.append(ssl.get_default_verify_paths().cafile or "")  # the system's, which Python uses by itself
-    in_force = next(Path(name) for name in [*named, certifi.where()] if name and os.path.exists(name))
-    files = sorted([*in_force.glob("*.pem"), *in_force.glob("*.crt")]) if in_force.is_dir() else [in_force]
+        named.append(
+            ssl.get_default_verify_paths().cafile or ""
+        )  # the system's, which Python uses by itself
+    in_force = next(
+        Path(name) for name in [*named, certifi.where()] if name and os.path.exists(name)
+    )
+    files = (
+        sorted([*in_force.glob("*.pem"), *in_force.glob("*.crt")])
+        if in_force.is_dir()
+        else [in_force]
+    )
     return b"\n".join([*(file.read_bytes().rstrip() for file in files), b"", authority_pem])

@@ -20,7 +20,9 @@ import requests
 from helpers.prices import API_URL, NotListedError, PricesError, retail_price
 
 A100 = "Standard_NC24ads_A100_v4"
-THIS_MACHINE = f"serviceName eq 'Virtual Machines' and armRegionName eq 'eastus' and armSkuName eq '{A100}'"
+THIS_MACHINE = (
+    f"serviceName eq 'Virtual Machines' and armRegionName eq 'eastus' and armSkuName eq '{A100}'"
+)
 
 
 @pytest.fixture
@@ -42,8 +44,12 @@ def test_the_pay_as_you_go_price_is_read_from_the_second_page(list_url):
 
 def test_the_request_has_the_documented_filter_and_no_credentials(list_url, simulator):
     retail_price(A100, "eastus")
-    sent = [entry for entry in simulator.azure.journal if entry["path"] == "/api/retail/prices"][-2:]
-    assert [parse_qs(entry["query"])["$filter"] for entry in sent] == [[f"{THIS_MACHINE} and priceType eq 'Consumption'"]] * 2
+    sent = [entry for entry in simulator.azure.journal if entry["path"] == "/api/retail/prices"][
+        -2:
+    ]
+    assert [parse_qs(entry["query"])["$filter"] for entry in sent] == [
+        [f"{THIS_MACHINE} and priceType eq 'Consumption'"]
+    ] * 2
     assert parse_qs(sent[0]["query"])["currencyCode"] == ["'USD'"]
     assert "authorization" not in sent[0]["headers"]
 
@@ -54,7 +60,9 @@ def test_another_currency_is_an_error_with_the_simulated_lists_reason(list_url):
 
 
 @pytest.mark.parametrize(("sku", "region"), [(A100, "norwayeast"), ("Standard_NC6", "eastus")])
-def test_what_the_simulated_list_lacks_is_an_error_that_says_how_to_ask_azure(list_url, sku, region):
+def test_what_the_simulated_list_lacks_is_an_error_that_says_how_to_ask_azure(
+    list_url, sku, region
+):
     with pytest.raises(NotListedError) as error:
         retail_price(sku, region)
     message = str(error.value)
@@ -73,7 +81,9 @@ def test_what_the_simulated_list_lacks_is_an_error_that_says_how_to_ask_azure(li
         ("", "a", "USD"),
     ],
 )
-def test_arguments_that_are_not_written_like_names_are_refused_before_anything_is_sent(sku, region, currency):
+def test_arguments_that_are_not_written_like_names_are_refused_before_anything_is_sent(
+    sku, region, currency
+):
     with pytest.raises(ValueError, match="expected something like"):
         retail_price(sku, region, currency, url="http://127.0.0.1:9/")
 
@@ -129,7 +139,9 @@ def serve():
         server.paths = []
         server.handle_error = lambda *arguments: None  # a client that has left is no error
         server.url = f"http://127.0.0.1:{server.server_address[1]}/api/retail/prices"
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
         servers.append(server)
         return server
 
@@ -170,7 +182,9 @@ def test_other_meters_are_left_out_even_if_the_server_ignores_the_filter(serve):
 
 
 def test_a_price_in_euros_says_so(serve):
-    price = retail_price(A100, "eastus", "EUR", url=serve(page(row(currencyCode="EUR", retailPrice=3.4))).url)
+    price = retail_price(
+        A100, "eastus", "EUR", url=serve(page(row(currencyCode="EUR", retailPrice=3.4))).url
+    )
     assert (price.per_hour, price.currency) == (3.4, "EUR")
 
 
@@ -180,7 +194,10 @@ def test_another_currency_than_requested_is_an_error(serve):
 
 
 def test_two_different_prices_are_an_error_that_shows_both(serve):
-    rows = (row(), row(productName="Virtual Machines NCadsv4 Series Cloud Services", retailPrice=3.9))
+    rows = (
+        row(),
+        row(productName="Virtual Machines NCadsv4 Series Cloud Services", retailPrice=3.9),
+    )
     with pytest.raises(PricesError, match="several prices.*3.673 .*3.9 .*Cloud Services"):
         retail_price(A100, "eastus", url=serve(page(*rows)).url)
 
@@ -211,7 +228,9 @@ def test_a_loop_of_pages_is_an_error(serve):
     ],
 )
 def test_a_link_to_another_server_is_not_followed(serve, link):
-    with pytest.raises(PricesError, match="next page is at .*another server, so the page was not read"):
+    with pytest.raises(
+        PricesError, match="next page is at .*another server, so the page was not read"
+    ):
         retail_price(A100, "eastus", url=serve(page(row(), link=link)).url)
 
 
@@ -229,7 +248,9 @@ def test_links_of_the_real_list_which_name_port_443_are_followed(monkeypatch):
         urls.append(url)
         response = requests.Response()
         response.status_code, response.url = 200, url
-        link = "https://prices.azure.com:443/api/retail/prices?$skip=1000" if len(urls) == 1 else None
+        link = (
+            "https://prices.azure.com:443/api/retail/prices?$skip=1000" if len(urls) == 1 else None
+        )
         response._content = json.dumps(page(row(), link=link)).encode()
         return response
 
@@ -268,7 +289,9 @@ def test_a_status_other_than_200_is_an_error_and_redirects_are_not_followed(serv
     ids=str,
 )
 def test_content_that_is_not_a_page_of_prices_is_an_error(serve, content):
-    with pytest.raises(PricesError, match="did not answer with a page of prices, expected JSON with Items"):
+    with pytest.raises(
+        PricesError, match="did not answer with a page of prices, expected JSON with Items"
+    ):
         retail_price(A100, "eastus", url=serve(content).url)
 
 
@@ -284,19 +307,29 @@ def test_a_server_that_does_not_answer_in_time_counts_as_no_network(serve):
     finally:
         released.set()
     assert (price.per_hour, price.date) == (3.673, "2026-11-09")
-    assert price.source == "the table of this kit, because there was no answer from 127.0.0.1 within 0.1 seconds"
+    assert (
+        price.source
+        == "the table of this kit, because there was no answer from 127.0.0.1 within 0.1 seconds"
+    )
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/", "https://prices.invalid/api/retail/prices"])
 def test_without_a_network_the_price_comes_from_the_table_and_says_so(url):
     price = retail_price(A100, "westus", url=url)
-    assert (price.per_hour, price.currency, price.date) == (4.775, "USD", "undated copy, about 2025")
+    assert (price.per_hour, price.currency, price.date) == (
+        4.775,
+        "USD",
+        "undated copy, about 2025",
+    )
     assert price.source.startswith("the table of this kit, because there was no connection to ")
 
 
 @pytest.mark.parametrize(
     ("region", "currency", "reason"),
-    [("norwayeast", "USD", f"no price of {A100} in norwayeast"), ("eastus", "EUR", "prices in USD, not in EUR")],
+    [
+        ("norwayeast", "USD", f"no price of {A100} in norwayeast"),
+        ("eastus", "EUR", "prices in USD, not in EUR"),
+    ],
 )
 def test_without_a_network_a_price_that_the_table_lacks_is_an_error(region, currency, reason):
     network = "there was no connection to 127.0.0.1. Call again with a network"
@@ -305,8 +338,12 @@ def test_without_a_network_a_price_that_the_table_lacks_is_an_error(region, curr
 
 
 def test_a_certificate_that_is_not_trusted_is_an_error(simulator, monkeypatch):
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())  # which does not know the simulator's authority
-    with pytest.raises(PricesError, match="certificate of 127.0.0.1 is not trusted.*REQUESTS_CA_BUNDLE"):
+    monkeypatch.setenv(
+        "REQUESTS_CA_BUNDLE", certifi.where()
+    )  # which does not know the simulator's authority
+    with pytest.raises(
+        PricesError, match="certificate of 127.0.0.1 is not trusted.*REQUESTS_CA_BUNDLE"
+    ):
         retail_price(A100, "eastus", url=simulator.variables()["AZURE_RETAIL_PRICES_URL"])
 
 
@@ -316,8 +353,12 @@ def test_an_answer_that_breaks_off_is_an_error(serve):
         retail_price(A100, "eastus", url=longer.url)
 
 
-@pytest.mark.parametrize("address", ["A1b2C3d4", "A1b2C3d4.azure.com", "http://", "ftp://A1b2C3d4", "http://["])
-def test_an_invalid_address_is_an_error_that_names_the_variable_and_hides_the_value(monkeypatch, address):
+@pytest.mark.parametrize(
+    "address", ["A1b2C3d4", "A1b2C3d4.azure.com", "http://", "ftp://A1b2C3d4", "http://["]
+)
+def test_an_invalid_address_is_an_error_that_names_the_variable_and_hides_the_value(
+    monkeypatch, address
+):
     monkeypatch.setenv("AZURE_RETAIL_PRICES_URL", address)
     with pytest.raises(PricesError, match="Check its address in AZURE_RETAIL_PRICES_URL") as error:
         retail_price(A100, "eastus")

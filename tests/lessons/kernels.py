@@ -46,7 +46,9 @@ class Kernel:
             return
         self._manager = None
         self._folder = Path(tempfile.mkdtemp())
-        file, _ = write_connection_file(str(self._folder / "kernel.json"), transport="ipc", ip=str(self._folder / "kernel"))
+        file, _ = write_connection_file(
+            str(self._folder / "kernel.json"), transport="ipc", ip=str(self._folder / "kernel")
+        )
         self._fork = server.start(["-m", "ipykernel_launcher", "-f", file], NOTEBOOKS, variables)
         self._client = BlockingKernelClient(connection_file=file)
         self._client.load_connection_file()

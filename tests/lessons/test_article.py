@@ -8,7 +8,12 @@ import pytest
 from tools.article import NOTEBOOKS, PAGE, SNIPPETS, load_rows, page
 
 ROWS = load_rows()
-CODE_BLOCKS = {"Python": 12, "JavaScript": 8, "C#": 8, "REST": 5}  # of the article's variants, installation lines included
+CODE_BLOCKS = {
+    "Python": 12,
+    "JavaScript": 8,
+    "C#": 8,
+    "REST": 5,
+}  # of the article's variants, installation lines included
 
 
 def cells(lesson: str) -> set[str]:
@@ -33,13 +38,17 @@ def test_all_parts_of_the_article_have_rows():
     assert list(dict.fromkeys(row["part"] for row in ROWS)) == parts
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if "lesson" in row], ids=lambda row: row["what"][:40])
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if "lesson" in row], ids=lambda row: row["what"][:40]
+)
 def test_the_lesson_and_the_cell_of_a_row_exist(row):
     assert (NOTEBOOKS / f"{row['lesson']}.ipynb").is_file()
     assert row.get("cell") in cells(row["lesson"])
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if "snippet" in row], ids=lambda row: row["what"][:40])
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if "snippet" in row], ids=lambda row: row["what"][:40]
+)
 def test_the_snippet_of_a_row_exists_and_is_in_its_language(row):
     assert (SNIPPETS / row["snippet"]).is_file()
     suffix = {"JavaScript": ".mjs", "C#": ".cs", "REST": ".sh"}.get(row["part"], "")
@@ -54,4 +63,6 @@ def test_rows_are_well_formed_and_stand_once():
 
 
 def test_the_page_is_what_the_data_say():
-    assert PAGE.read_text(encoding="utf-8") == page(ROWS), "run: python -m uv run python -m tools.article"
+    assert PAGE.read_text(encoding="utf-8") == page(ROWS), (
+        "run: python -m uv run python -m tools.article"
+    )

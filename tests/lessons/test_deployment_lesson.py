@@ -86,7 +86,11 @@ class Azure:
         """The instances of each deployment, without what somebody forgot."""
         endpoints = self.subscription.endpoints.values()
         own = [endpoint for endpoint in endpoints if endpoint.name not in FORGOTTEN]
-        return {deployment.name: deployment.instances for endpoint in own for deployment in endpoint.deployments.values()}
+        return {
+            deployment.name: deployment.instances
+            for endpoint in own
+            for deployment in endpoint.deployments.values()
+        }
 
     @property
     def instances(self) -> int:
@@ -128,7 +132,9 @@ def own_name(source: str) -> str:
     return source.replace('endpoint_name = "my-phi4"', 'endpoint_name = "her-own-name"')
 
 
-def test_what_was_interrupted_is_deleted_after_a_restart_by_the_first_cells_and_the_last_ones(azure):
+def test_what_was_interrupted_is_deleted_after_a_restart_by_the_first_cells_and_the_last_ones(
+    azure,
+):
     first = azure.reader()
     first.run(*before("deploy-create"))
     impatient = CELLS["deploy-create"].source.replace("poller.wait(60)", "raise KeyboardInterrupt")
@@ -140,10 +146,16 @@ def test_what_was_interrupted_is_deleted_after_a_restart_by_the_first_cells_and_
     assert "endpoints here: ['my-phi4']" in said  # a reader sees at once that it is still there
     assert "my-phi4/blue in phi4-workspace: 1 x Standard_NC24ads_A100_v4" in said
     assert "my-phi4 is NOT deleted: (Conflict) Another operation is under way" in said
-    said = "".join(second.run("finally", "nothing-left") for _ in range(3))  # each look lets some minutes pass
-    assert said.count("my-phi4 is gone") == 1 and said.endswith("endpoints here: []\ndeployments here: []\n")
+    said = "".join(
+        second.run("finally", "nothing-left") for _ in range(3)
+    )  # each look lets some minutes pass
+    assert said.count("my-phi4 is gone") == 1 and said.endswith(
+        "endpoints here: []\ndeployments here: []\n"
+    )
     assert azure.endpoints == FORGOTTEN
-    assert second.run("finally", "nothing-left").endswith("endpoints here: []\ndeployments here: []\n")  # to be sure
+    assert second.run("finally", "nothing-left").endswith(
+        "endpoints here: []\ndeployments here: []\n"
+    )  # to be sure
 
 
 def test_the_deletion_says_whom_it_asked_and_claims_no_more_than_it_found(azure):
@@ -171,7 +183,9 @@ def test_no_extra_cell_needs_another_and_all_clear_up_even_where_nothing_is_refu
     assert azure.most_instances == 4
     assert azure.deployments == {"blue": 1}
     azure.forbid_to_list_deployments()
-    assert reader.error_of("finally") == "HttpResponseError"  # the last look fails, and all the same:
+    assert (
+        reader.error_of("finally") == "HttpResponseError"
+    )  # the last look fails, and all the same:
     assert azure.endpoints == FORGOTTEN
 
 
@@ -179,12 +193,20 @@ def test_nothing_starts_without_a_limit_and_with_a_low_one_nothing_that_costs_mo
     reader = azure.reader(AZURE_MAX_USD_PER_HOUR="")
     assert {name: reader.error_of(name) for name in before("deploy-log")} == {
         **dict.fromkeys(before("deploy-log"), ""),
-        **dict.fromkeys(("price-accept", "price-refused", "deploy-create"), "PriceNotAcceptedError"),
+        **dict.fromkeys(
+            ("price-accept", "price-refused", "deploy-create"), "PriceNotAcceptedError"
+        ),
     }
     assert azure.deployments == {}
     reader.execute("os.environ['AZURE_MAX_USD_PER_HOUR'] = '4'")
-    reader.run("price-accept", "price-refused", *before("refused-quota")[len(before("deploy-create")) :])
-    refused = {name for name in CELLS if name in EXTRA + CLEAR_UP and reader.error_of(name) == "PriceNotAcceptedError"}
+    reader.run(
+        "price-accept", "price-refused", *before("refused-quota")[len(before("deploy-create")) :]
+    )
+    refused = {
+        name
+        for name in CELLS
+        if name in EXTRA + CLEAR_UP and reader.error_of(name) == "PriceNotAcceptedError"
+    }
     assert refused == {"refused-quota", "capacity-fails", "scale-do"}
     assert azure.most_instances == 2  # blue and green
     assert azure.deployments == {"blue": 1}
@@ -196,10 +218,18 @@ def test_the_endpoints_name_is_chosen_in_one_cell():
 
 def test_every_call_that_may_start_an_instance_comes_after_its_price():
     """In the same cell; deploy() is such a cell."""
-    starts = [cell for cell in CELLS.values() if "online_deployments.begin_create_or_update" in cell.source]
+    starts = [
+        cell
+        for cell in CELLS.values()
+        if "online_deployments.begin_create_or_update" in cell.source
+    ]
     assert [cell.id for cell in starts] == ["deploy-create", "extra-define"]
     for cell in starts:
-        assert 0 <= cell.source.find("accept_price(") < cell.source.index("online_deployments.begin_create_or_update"), cell.id
+        assert (
+            0
+            <= cell.source.find("accept_price(")
+            < cell.source.index("online_deployments.begin_create_or_update")
+        ), cell.id
 
 
 def test_every_cell_that_may_cost_more_is_marked_and_its_heading_is_in_the_table_at_the_end():

@@ -20,14 +20,18 @@ from tools.refresh import run_cells
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-MAY_OPT_OUT: dict[tuple[str, str], str] = {}  # (notebook, cell id) -> why its output is not compared
+MAY_OPT_OUT: dict[
+    tuple[str, str], str
+] = {}  # (notebook, cell id) -> why its output is not compared
 OTHER_CLIENTS = ROOT / "notebooks" / "11-other-clients.ipynb"
 LONGEST_CELL = 20  # lines of code
 LONGEST_LINE = 100  # characters
 SECRETS = re.compile(
     r"simulated-(?:key|token)-|\b[0-9a-f]{32}\b|\bsk-\w{16}|\bghp_\w{16}|\beyJ[\w-]{16}|\b[\w+/]{43}=|\b[A-Za-z0-9]{84}\b"
 )
-MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:root|home|work|tmp|Users|mnt)/[\w.-]+|\b[A-Z]:\\\\Users")
+MACHINE_PATH = re.compile(
+    r"(?<![\w.:/])/(?:root|home|work|tmp|Users|mnt)/[\w.-]+|\b[A-Z]:\\\\Users"
+)
 
 
 def read(path: Path) -> nbformat.NotebookNode:
@@ -50,25 +54,44 @@ def problems(name: str, notebook: nbformat.NotebookNode) -> list[str]:
         found.append("has metadata of one person's editor")
     for cell in notebook.cells:
         tags = set(cell.metadata.get("tags", []))
-        raises = cell.cell_type == "code" and any(output.output_type == "error" for output in cell.outputs)
-        pictures = [output for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
+        raises = cell.cell_type == "code" and any(
+            output.output_type == "error" for output in cell.outputs
+        )
+        pictures = [
+            output for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
+        ]
         checks = {
             "is empty": not cell.source.strip(),
-            "has an image without alt text": re.search(r'!\[\s*\]\(|<img(?![^>]*\balt="[^"]+")', cell.source),
-            "has a plot without alt text": not all(plot.metadata.get("image/png", {}).get("alt") for plot in pictures),
-            "opts out of the comparison": (tags & {"nbval-ignore-output", "nbval-skip"} or "NBVAL_" in cell.source)
+            "has an image without alt text": re.search(
+                r'!\[\s*\]\(|<img(?![^>]*\balt="[^"]+")', cell.source
+            ),
+            "has a plot without alt text": not all(
+                plot.metadata.get("image/png", {}).get("alt") for plot in pictures
+            ),
+            "opts out of the comparison": (
+                tags & {"nbval-ignore-output", "nbval-skip"} or "NBVAL_" in cell.source
+            )
             and (name, cell.id) not in MAY_OPT_OUT,
             "says that it raises, but holds no error": "raises-exception" in tags and not raises,
             "holds an error, but is not meant to": raises and "raises-exception" not in tags,
-            "ends in ';', which nbval does not honour": cell.cell_type == "code" and cell.source.rstrip().endswith(";"),
-            "has output that nbval cannot follow": re.search(r"clear_output|display_id|with \w*out\w*:|interact\(", cell.source),
-            "is too long": cell.cell_type == "code" and len(cell.source.splitlines()) > LONGEST_CELL,
+            "ends in ';', which nbval does not honour": cell.cell_type == "code"
+            and cell.source.rstrip().endswith(";"),
+            "has output that nbval cannot follow": re.search(
+                r"clear_output|display_id|with \w*out\w*:|interact\(", cell.source
+            ),
+            "is too long": cell.cell_type == "code"
+            and len(cell.source.splitlines()) > LONGEST_CELL,
             "has a line of code that is cut off on a page": cell.cell_type == "code"
             and max(map(len, cell.source.splitlines()), default=0) > LONGEST_LINE,
         }
         found += [f"cell {cell.id} {text}" for text, is_so in checks.items() if is_so]
     without_pictures = copy.deepcopy(notebook)  # whose data look like keys at times
-    for output in [output for cell in code_cells(without_pictures) for output in cell.outputs if "data" in output]:
+    for output in [
+        output
+        for cell in code_cells(without_pictures)
+        for output in cell.outputs
+        if "data" in output
+    ]:
         output.data.pop("image/png", None)
     text = nbformat.writes(without_pictures)
     for pattern, what in ((SECRETS, "a key or token"), (MACHINE_PATH, "a path of a machine")):
@@ -93,18 +116,29 @@ def test_each_notebook_is_saved_whole_and_clean(path):
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
-        (lambda n: [cell.update(execution_count=None, outputs=[]) for cell in code_cells(n)], "not saved as one clean run"),
+        (
+            lambda n: [cell.update(execution_count=None, outputs=[]) for cell in code_cells(n)],
+            "not saved as one clean run",
+        ),
         (lambda n: code_cells(n)[1].metadata.update(tags=["nbval-ignore-output"]), "opts out"),
-        (lambda n: code_cells(n)[0].metadata.update(tags=["raises-exception"]), "says that it raises"),
+        (
+            lambda n: code_cells(n)[0].metadata.update(tags=["raises-exception"]),
+            "says that it raises",
+        ),
         (lambda n: code_cells(n)[0].update(source="connect();"), "ends in ';'"),
         (lambda n: code_cells(n)[0].update(source="x = 1\n" * 21), "too long"),
         (lambda n: n.cells[0].update(source="![](picture.png)"), "alt text"),
         (
-            lambda n: code_cells(n)[0].outputs.append(nbformat.v4.new_output("display_data", {"image/png": "eA=="})),
+            lambda n: code_cells(n)[0].outputs.append(
+                nbformat.v4.new_output("display_data", {"image/png": "eA=="})
+            ),
             "a plot without",
         ),
         (lambda n: n.cells[0].update(source=f"in {'/home'}/ada/kit"), "path of a machine"),
-        (lambda n: code_cells(n)[0].update(source="key = 'simulated-key-0123456789abcdef01'"), "a key or token"),
+        (
+            lambda n: code_cells(n)[0].update(source="key = 'simulated-key-0123456789abcdef01'"),
+            "a key or token",
+        ),
         (lambda n: n.metadata.update(widgets={}), "widget state"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -118,10 +152,21 @@ def test_a_damaged_notebook_is_noticed(damage, complaint):
 def test_lessons_open_and_close_alike(path):
     cells = read(path).cells
     assert re.match(r"# \d\d · \w", cells[0].source)
-    for part in ("| Time | Level | You need | Cost on your own endpoint |", "minutes |", "**You will**", "**Warm-up.**"):
+    for part in (
+        "| Time | Level | You need | Cost on your own endpoint |",
+        "minutes |",
+        "**You will**",
+        "**Warm-up.**",
+    ):
         assert part in cells[0].source
     assert cells[1].source == "from helpers import connect\n\nconnect()"
-    for part in ("## Recap", "## Questions", "<details><summary>Answers</summary>", "## On your own endpoint", "**Next:**"):
+    for part in (
+        "## Recap",
+        "## Questions",
+        "<details><summary>Answers</summary>",
+        "## On your own endpoint",
+        "**Next:**",
+    ):
         assert part in cells[-1].source
 
 
@@ -132,7 +177,11 @@ def test_lessons_ask_for_predictions_and_show_a_failure(path):
 
 
 def test_code_cells_are_short():
-    lines = sorted(len(cell.source.strip().splitlines()) for path in NOTEBOOKS for cell in code_cells(read(path)))
+    lines = sorted(
+        len(cell.source.strip().splitlines())
+        for path in NOTEBOOKS
+        for cell in code_cells(read(path))
+    )
     assert statistics.median(lines) <= 5
     assert lines[int(len(lines) * 0.9)] <= 15
 
@@ -145,7 +194,9 @@ def test_links_between_lessons_lead_somewhere(path):
 
 
 def test_lessons_import_no_simulator(path):
-    assert not re.search(r"helpers\.simulator|from helpers import .*simulator", nbformat.writes(read(path)))
+    assert not re.search(
+        r"helpers\.simulator|from helpers import .*simulator", nbformat.writes(read(path))
+    )
 
 
 def test_the_readme_lists_every_lesson_with_its_minutes():
@@ -157,19 +208,33 @@ def test_the_readme_lists_every_lesson_with_its_minutes():
 
 def test_lessons_have_solutions_that_assert_something():
     """conftest.py lets them run in the lesson's kernel, after its cells."""
-    solutions = {path.stem[:2]: SOLUTION.findall("\n".join(cell.source for cell in read(path).cells)) for path in NOTEBOOKS}
-    assert [number for number, found in solutions.items() if found] == ["01", *(f"{number:02}" for number in range(3, 12))]
+    solutions = {
+        path.stem[:2]: SOLUTION.findall("\n".join(cell.source for cell in read(path).cells))
+        for path in NOTEBOOKS
+    }
+    assert [number for number, found in solutions.items() if found] == [
+        "01",
+        *(f"{number:02}" for number in range(3, 12)),
+    ]
     assert all("assert " in solution for found in solutions.values() for solution in found)
 
 
 def test_boxes_about_the_openai_package_compare_it_with_the_lesson():
     """conftest.py lets them run as well, in the order of the page."""
-    texts = {path.stem[:2]: "\n".join(cell.source for cell in read(path).cells) for path in NOTEBOOKS}
+    texts = {
+        path.stem[:2]: "\n".join(cell.source for cell in read(path).cells) for path in NOTEBOOKS
+    }
     boxes = {number: OPENAI_BOX.findall(text) for number, text in texts.items()}
-    assert [number for number in ("00", "02", "03", "04", "05", "06", "07") if not boxes[number]] == []
-    blocks = {number: PYTHON_BLOCK.findall("".join(found)) for number, found in boxes.items() if found}
+    assert [
+        number for number in ("00", "02", "03", "04", "05", "06", "07") if not boxes[number]
+    ] == []
+    blocks = {
+        number: PYTHON_BLOCK.findall("".join(found)) for number, found in boxes.items() if found
+    }
     assert [number for number, found in blocks.items() if not found] == []
-    assert [number for number, found in blocks.items() if not all("assert " in block for block in found)] == []
+    assert [
+        number for number, found in blocks.items() if not all("assert " in block for block in found)
+    ] == []
 
 
 @pytest.mark.parametrize("lesson", ["04-chat-completions", "08-cost"])
@@ -232,7 +297,9 @@ def test_run_all_goes_through_without_nodejs_curl_and_the_environments(tmp_path,
     bare = tmp_path / "snippets"
     ignored = shutil.ignore_patterns("node_modules", ".venv")
     shutil.copytree(ROOT / "snippets", bare, ignore=ignored)
-    first = f"import helpers.snippets as s; from pathlib import Path; s.SNIPPETS = Path({str(bare)!r})"
+    first = (
+        f"import helpers.snippets as s; from pathlib import Path; s.SNIPPETS = Path({str(bare)!r})"
+    )
     lesson.cells.insert(0, nbformat.v4.new_code_cell(first))
     kernel = Kernel({**os.environ, "PATH": ""}, kernel_server)
     try:
@@ -247,8 +314,12 @@ def test_run_all_goes_through_without_nodejs_curl_and_the_environments(tmp_path,
     assert texts["openai-tour"].count("same answer") == 4
 
 
-@pytest.mark.parametrize(("nothing_may_skip", "outcome"), [("", pytest.skip.Exception), ("1", pytest.fail.Exception)])
-def test_cells_are_skipped_where_their_tool_is_absent_unless_nothing_may_be(monkeypatch, nothing_may_skip, outcome):
+@pytest.mark.parametrize(
+    ("nothing_may_skip", "outcome"), [("", pytest.skip.Exception), ("1", pytest.fail.Exception)]
+)
+def test_cells_are_skipped_where_their_tool_is_absent_unless_nothing_may_be(
+    monkeypatch, nothing_may_skip, outcome
+):
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("NOTHING_MAY_SKIP", nothing_may_skip)
     with pytest.raises(outcome, match="Node"):

@@ -74,13 +74,24 @@ def variables(simulator) -> Iterator[dict[str, str]]:
 class Side:
     """One of the two packages: its client, and the names that a row may use. With a fault, each request asks for it."""
 
-    def __init__(self, name: str, variables: Mapping[str, str], credential: DefaultAzureCredential, fault: str = ""):
+    def __init__(
+        self,
+        name: str,
+        variables: Mapping[str, str],
+        credential: DefaultAzureCredential,
+        fault: str = "",
+    ):
         self.name, self.variables, self.credential, self.fault = name, variables, credential, fault
-        self.endpoint, self.key = variables["AZURE_INFERENCE_ENDPOINT"], variables["AZURE_INFERENCE_CREDENTIAL"]
+        self.endpoint, self.key = (
+            variables["AZURE_INFERENCE_ENDPOINT"],
+            variables["AZURE_INFERENCE_CREDENTIAL"],
+        )
         self.client = self.make_client()
         extras = {"logprobs": True, "top_logprobs": 2}
         lazy: dict[str, Callable[[], Any]] = {  # asked for only where a row uses it
-            "reply": lambda: self.ask(self.client, **(extras if name == "new" else {"model_extras": extras})),
+            "reply": lambda: self.ask(
+                self.client, **(extras if name == "new" else {"model_extras": extras})
+            ),
             "choice": lambda: self.names["reply"].choices[0],
             "chunks": lambda: [*self.ask(self.client, stream=True)],
             "error": lambda: self.failure("malformed"),
@@ -106,34 +117,49 @@ class Side:
         if self.name == "old":
             more = {"headers": self._headers()} if self.fault else {}
             own = {
-                "make": partial(ChatCompletionsClient, self.endpoint, AzureKeyCredential(self.key), **more),
+                "make": partial(
+                    ChatCompletionsClient, self.endpoint, AzureKeyCredential(self.key), **more
+                ),
                 "complete": partial(self.client.complete, messages=MESSAGES),
             }
         else:
             more = {"default_headers": self._headers()} if self.fault else {}
             own = {
                 "make": partial(OpenAI, base_url=f"{self.endpoint}/v1", api_key=self.key, **more),
-                "create": partial(self.client.chat.completions.create, model="Phi-4", messages=MESSAGES),
+                "create": partial(
+                    self.client.chat.completions.create, model="Phi-4", messages=MESSAGES
+                ),
             }
         return shared | own
 
     def _headers(self) -> dict[str, str]:
         """What asks for the fault."""
-        return {"x-simulated-fault": self.fault, "x-note": f"fault {self.fault}"} if self.fault else {}
+        return (
+            {"x-simulated-fault": self.fault, "x-note": f"fault {self.fault}"} if self.fault else {}
+        )
 
     def make_client(self, endpoint: str | None = None) -> Any:
         """A client that repeats nothing."""
         endpoint = endpoint or self.endpoint
         if self.name == "old":
-            return ChatCompletionsClient(endpoint, AzureKeyCredential(self.key), retry_total=0, headers=self._headers())
-        return OpenAI(base_url=f"{endpoint}/v1", api_key=self.key, max_retries=0, default_headers=self._headers())
+            return ChatCompletionsClient(
+                endpoint, AzureKeyCredential(self.key), retry_total=0, headers=self._headers()
+            )
+        return OpenAI(
+            base_url=f"{endpoint}/v1",
+            api_key=self.key,
+            max_retries=0,
+            default_headers=self._headers(),
+        )
 
     def under(self, fault: str) -> Side:
         """The same package, each of whose requests asks for a fault."""
         return Side(self.name, self.variables, self.credential, fault)
 
     def evaluate(self, expression: str) -> Any:
-        return eval(expression, {"__builtins__": __builtins__}, self.names)  # our own table, nothing from outside
+        return eval(
+            expression, {"__builtins__": __builtins__}, self.names
+        )  # our own table, nothing from outside
 
     def ask(self, client: Any, **parameters: Any) -> Any:
         """One completion through a client, or through a function with its defaults; awaited if it has to be."""
@@ -143,14 +169,18 @@ class Side:
         if isinstance(client, OpenAI | AsyncOpenAI):
             answer = client.chat.completions.create(model="Phi-4", **parameters)
         else:
-            assert isinstance(client, ChatCompletionsClient | azure.ai.inference.aio.ChatCompletionsClient)
+            assert isinstance(
+                client, ChatCompletionsClient | azure.ai.inference.aio.ChatCompletionsClient
+            )
             answer = client.complete(**parameters)
         return _with_closing(client, answer) if isawaitable(answer) else answer
 
     def failure(self, fault: str) -> Exception:
         """The exception that a fault causes: of a request, of a stream ("stream: ..."), or of an asynchronous one."""
         if fault.startswith("async stream: "):
-            return asyncio.run(self._failure_of_an_async_stream(fault.removeprefix("async stream: ")))
+            return asyncio.run(
+                self._failure_of_an_async_stream(fault.removeprefix("async stream: "))
+            )
         client = self.make_client(NO_SUCH_HOST if fault == "no-such-host" else None)
         parameters: dict[str, Any] = {"messages": []} if fault in MALFORMED else {}
         if fault not in ("malformed", "no-such-host"):
@@ -166,10 +196,15 @@ class Side:
     async def _failure_of_an_async_stream(self, fault: str) -> Exception:
         async with async_names(self)["client"] as client:
             if self.name == "old":
-                stream = await client.complete(messages=MESSAGES, stream=True, headers={"x-simulated-fault": fault})
+                stream = await client.complete(
+                    messages=MESSAGES, stream=True, headers={"x-simulated-fault": fault}
+                )
             else:
                 stream = await client.chat.completions.create(
-                    model="Phi-4", messages=MESSAGES, stream=True, extra_headers={"x-simulated-fault": fault}
+                    model="Phi-4",
+                    messages=MESSAGES,
+                    stream=True,
+                    extra_headers={"x-simulated-fault": fault},
                 )
             try:
                 _ = [chunk async for chunk in stream]
@@ -259,7 +294,9 @@ def compare_value(row: dict, old: Side, new: Side) -> None:
         before, after = plain(old.evaluate(row["old"])), plain(new.evaluate(row["new"]))
         told.append(before)
         if "within" in row:
-            within = timedelta(seconds=row["within"]) if isinstance(before, datetime) else row["within"]
+            within = (
+                timedelta(seconds=row["within"]) if isinstance(before, datetime) else row["within"]
+            )
             assert abs(before - after) <= within
         else:
             assert before == after, fault
@@ -282,7 +319,11 @@ def compare_stream(row: dict, old: Side, new: Side) -> None:
 
 def compare_with(row: dict, old: Side, new: Side) -> None:
     for side in (old, new):
-        exec(f"{row[side.name]}\n    first = next(iter(stream))", {"__builtins__": __builtins__}, side.names)
+        exec(
+            f"{row[side.name]}\n    first = next(iter(stream))",
+            {"__builtins__": __builtins__},
+            side.names,
+        )
         assert piece_of(side.names.pop("first")) == ""  # it brings the role
         with pytest.raises((AttributeError, openai.APIConnectionError)):
             _ = [*side.names["stream"]]
@@ -293,7 +334,9 @@ def async_names(side: Side) -> dict[str, Any]:
 
     The old client is told which certificates to trust, since aiohttp has looked at SSL_CERT_FILE when it was imported.
     """
-    old_class = partial(azure.ai.inference.aio.ChatCompletionsClient, connection_verify=side.names["certificates"])
+    old_class = partial(
+        azure.ai.inference.aio.ChatCompletionsClient, connection_verify=side.names["certificates"]
+    )
     if side.name == "old":
         client: Any = old_class(side.endpoint, AzureKeyCredential(side.key))
         own = {"complete": partial(client.complete, messages=MESSAGES)}
@@ -342,18 +385,27 @@ def compare_name(row: dict, old: Side, new: Side) -> None:
 
 def compare_sent(row: dict, old: Side, new: Side) -> None:
     for side, path in ((old, "/chat/completions"), (new, "/v1/chat/completions")):
-        faulty = side.under(f"{row['fault']}; after={time.perf_counter_ns()}")  # an option it ignores: a name for this run
+        faulty = side.under(
+            f"{row['fault']}; after={time.perf_counter_ns()}"
+        )  # an option it ignores: a name for this run
         with pytest.raises((azure.core.exceptions.AzureError, openai.OpenAIError)):
             found = faulty.evaluate(row[side.name])
             if isinstance(found, ChatCompletionsClient | OpenAI):
                 faulty.ask(found)
         received = [request for request in requests_received(last=9) if request["path"] == path]
-        mine = [request for request in received if request["headers"].get("x-simulated-fault") == faulty.fault]
+        mine = [
+            request
+            for request in received
+            if request["headers"].get("x-simulated-fault") == faulty.fault
+        ]
         assert len(mine) == row["sent"], side.name
 
 
 def compare_refused(row: dict, old: Side, new: Side) -> None:
-    errors = [failure_of(partial(side.ask, side.client, response_format=side.evaluate(row[side.name]))) for side in (old, new)]
+    errors = [
+        failure_of(partial(side.ask, side.client, response_format=side.evaluate(row[side.name])))
+        for side in (old, new)
+    ]
     assert [error.status_code for error in errors] == [422, 422]
     assert errors[0].response.json() == errors[1].response.json()
 
@@ -368,7 +420,11 @@ def compare_raises(row: dict, old: Side, new: Side) -> None:
     for side in (old, new):
         named = side.evaluate(row[side.name])
         does = row.get(f"{side.name}_does")
-        errors.append([failure_of(lambda side=side: asyncio.run(asked(side)))] if does else [*map(side.failure, row["faults"])])
+        errors.append(
+            [failure_of(lambda side=side: asyncio.run(asked(side)))]
+            if does
+            else [*map(side.failure, row["faults"])]
+        )
         named = named if isinstance(named, tuple) else (named,) * len(errors[-1])
         for error, kind in zip(errors[-1], named, strict=True):
             assert isinstance(error, kind) if row.get("base") else type(error) is kind
@@ -503,18 +559,34 @@ def test_both_sides_of_a_row_do_the_same(row, sides):
     if "received" in row:
         requests = {request["path"]: request for request in requests_received(last=2)}
         before, after = [
-            eval(row["received"], {"request": requests[path]}) for path in ("/chat/completions", "/v1/chat/completions")
+            eval(row["received"], {"request": requests[path]})
+            for path in ("/chat/completions", "/v1/chat/completions")
         ]
         assert before not in EMPTY
         assert before == after
 
 
 def test_rows_are_well_formed_and_stand_once():
-    known = {"part", "what", "old", "new", "check", "fault", "faults", "base", "received", "within", "sent", "closed"}
+    known = {
+        "part",
+        "what",
+        "old",
+        "new",
+        "check",
+        "fault",
+        "faults",
+        "base",
+        "received",
+        "within",
+        "sent",
+        "closed",
+    }
     known |= {"old_does", "new_does"}
     assert [row for row in ROWS if set(row) - known or row["check"] not in COMPARE] == []
     assert len({(row["part"], row["what"], row["old"]) for row in ROWS}) == len(ROWS)
-    assert not [row for row in ROWS if "|" in row["old"] + row["new"] + row["what"]]  # would end a cell of the table
+    assert not [
+        row for row in ROWS if "|" in row["old"] + row["new"] + row["what"]
+    ]  # would end a cell of the table
 
 
 def test_the_parts_stand_together():
@@ -523,18 +595,34 @@ def test_the_parts_stand_together():
 
 
 def test_the_lesson_shows_the_table():
-    assert lesson_cells(LESSON)[CELL] == table(ROWS), "run: python -m uv run python -m tools.translation"
+    assert lesson_cells(LESSON)[CELL] == table(ROWS), (
+        "run: python -m uv run python -m tools.translation"
+    )
 
 
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"check": "value", "old": "reply.usage.prompt_tokens", "new": "reply.usage.completion_tokens"},
+        {
+            "check": "value",
+            "old": "reply.usage.prompt_tokens",
+            "new": "reply.usage.completion_tokens",
+        },
         {"check": "value", "old": "complete(seed=2)", "new": "create(seed=2)"},
         {"check": "value", "old": "reply.no_such_field", "new": "reply.model"},
-        {"check": "value", "old": "error.error.code", "new": "error.code", "faults": ["malformed", "404"]},
-        {"check": "value", "old": "error.status_code", "new": 'error.body["status"]', "faults": ["malformed", "429"]},
+        {
+            "check": "value",
+            "old": "error.error.code",
+            "new": "error.code",
+            "faults": ["malformed", "404"],
+        },
+        {
+            "check": "value",
+            "old": "error.status_code",
+            "new": 'error.body["status"]',
+            "faults": ["malformed", "429"],
+        },
         {"check": "name", "old": "client.close", "new": "openai.NoSuchClient"},
         {
             "check": "raises",
@@ -542,25 +630,81 @@ def test_the_lesson_shows_the_table():
             "old": "azure.core.exceptions.HttpResponseError",
             "new": "openai.NotFoundError",
         },
-        {"check": "raises", "faults": ["401", "404"], "old": "AzureError", "new": "openai.AuthenticationError", "base": True},
-        {"check": "raises", "old": "TypeError", "new": "TypeError", "old_does": "complete(x=1)", "new_does": "create()"},
-        {"check": "sent", "fault": "503", "sent": 1, "old": "make(retry_total=0)", "new": "make(max_retries=1)"},
-        {"check": "sent", "fault": "429", "sent": 2, "old": "make(retry_total=1)", "new": "make(max_retries=1)"},
-        {"check": "refused", "old": 'JsonSchemaFormat(name="city", schema=schema)', "new": '{"type": "text"}'},
+        {
+            "check": "raises",
+            "faults": ["401", "404"],
+            "old": "AzureError",
+            "new": "openai.AuthenticationError",
+            "base": True,
+        },
+        {
+            "check": "raises",
+            "old": "TypeError",
+            "new": "TypeError",
+            "old_does": "complete(x=1)",
+            "new_does": "create()",
+        },
+        {
+            "check": "sent",
+            "fault": "503",
+            "sent": 1,
+            "old": "make(retry_total=0)",
+            "new": "make(max_retries=1)",
+        },
+        {
+            "check": "sent",
+            "fault": "429",
+            "sent": 2,
+            "old": "make(retry_total=1)",
+            "new": "make(max_retries=1)",
+        },
+        {
+            "check": "refused",
+            "old": 'JsonSchemaFormat(name="city", schema=schema)',
+            "new": '{"type": "text"}',
+        },
         {"check": "text", "faults": ["429"], "old": "error.message", "new": "error.body"},
-        {"check": "with", "old": "with complete(stream=True) as stream:", "new": "for stream in [create(stream=True)]:"},
-        {"check": "async", "old": "await complete(max_tokens=3)", "new": "await create(max_tokens=4)"},
+        {
+            "check": "with",
+            "old": "with complete(stream=True) as stream:",
+            "new": "for stream in [create(stream=True)]:",
+        },
+        {
+            "check": "async",
+            "old": "await complete(max_tokens=3)",
+            "new": "await create(max_tokens=4)",
+        },
         {"check": "async", "old": "await client.close()", "new": "client.base_url", "closed": True},
-        {"check": "logger", "old": 'logging.getLogger("azure")', "new": 'logging.getLogger("azure.openai")'},
-        {"check": "client", "old": "client", "new": 'partial(client.chat.completions.create, model="Phi-4", max_tokens=9)'},
-        {"check": "variable", "old": 'os.environ["AZURE_INFERENCE_CREDENTIAL"]', "new": "OPENAI_BASE_URL"},
+        {
+            "check": "logger",
+            "old": 'logging.getLogger("azure")',
+            "new": 'logging.getLogger("azure.openai")',
+        },
+        {
+            "check": "client",
+            "old": "client",
+            "new": 'partial(client.chat.completions.create, model="Phi-4", max_tokens=9)',
+        },
+        {
+            "check": "variable",
+            "old": 'os.environ["AZURE_INFERENCE_CREDENTIAL"]',
+            "new": "OPENAI_BASE_URL",
+        },
         {"check": "trust", "old": "REQUESTS_CA_BUNDLE", "new": "REQUESTS_CA_BUNDLE"},
         {"check": "replace", "old": "not in that lesson", "new": "anything"},
     ],
     ids=lambda wrong: f"{wrong['check']} {wrong['new']}",
 )
 def test_a_wrong_row_is_noticed(wrong, sides):
-    with pytest.raises((AssertionError, AttributeError, TypeError, pytest.fail.Exception, openai.APIConnectionError)):
+    with pytest.raises(
+        (
+            AssertionError,
+            AttributeError,
+            TypeError,
+            pytest.fail.Exception,
+            openai.APIConnectionError,
+        )
+    ):
         COMPARE[wrong["check"]](wrong, *sides)
 
 
@@ -603,13 +747,18 @@ def test_the_lesson_finds_the_reason_in_a_body_of_any_shape(fault, reason, sides
     assert reason in reason_of(sides[1].failure(fault))
 
 
-@pytest.mark.parametrize("body", [None, "", "NOT FOUND", {}, [], {"error": 1}, {"detail": {"loc": ["body"]}}, ["a"], 5])
+@pytest.mark.parametrize(
+    "body", [None, "", "NOT FOUND", {}, [], {"error": 1}, {"detail": {"loc": ["body"]}}, ["a"], 5]
+)
 def test_the_lesson_finds_something_to_say_of_any_body(body):
     error = SimpleNamespace(body=body, message="Error code: 400")
     assert taught(LESSON, "errors-reason")["reason_of"](error)
 
 
-@pytest.mark.parametrize("fault", ["401", "404", "424", "content-filter", "malformed", "detail-list", "detail-object", "503"])
+@pytest.mark.parametrize(
+    "fault",
+    ["401", "404", "424", "content-filter", "malformed", "detail-list", "detail-object", "503"],
+)
 def test_the_reader_of_lesson_09_takes_the_body_as_the_new_package_holds_it(fault, sides):
     old, new = sides
     reader = taught_box(old.client, robust_complete())
@@ -617,7 +766,9 @@ def test_the_reader_of_lesson_09_takes_the_body_as_the_new_package_holds_it(faul
 
 
 def test_the_handler_of_the_lesson_lets_nothing_past(once):
-    told = taught(LESSON, "errors-reason", "errors-handler", openai=openai, finish_reason_of=finish_reason_of)["told"]
+    told = taught(
+        LESSON, "errors-reason", "errors-handler", openai=openai, finish_reason_of=finish_reason_of
+    )["told"]
     expected = {
         "": "stop",
         "401": "status 401: Auth token validation failed. Please provide a valid key or a valid AAD token",
@@ -630,7 +781,10 @@ def test_the_handler_of_the_lesson_lets_nothing_past(once):
         "event-line; after=3": "in the stream: The model stopped.",
         "end; after=3": "no finish reason: it broke off",
     }
-    assert {fault: told(once, extra_headers={"x-simulated-fault": fault}, timeout=0.5) for fault in expected} == expected
+    assert {
+        fault: told(once, extra_headers={"x-simulated-fault": fault}, timeout=0.5)
+        for fault in expected
+    } == expected
     nowhere = OpenAI(base_url=f"{NO_SUCH_HOST}/v1", api_key="made-up", max_retries=0)
     call = partial(nowhere.chat.completions.create, model="Phi-4", messages=FRANCE)
     assert told(call) == "Connection error. (ConnectError)"
@@ -644,7 +798,11 @@ def test_an_error_in_a_stream_is_neither_a_status_nor_a_lost_connection(sides):
 
 def test_the_exercise_is_not_solved_by_a_move_that_leaves_the_defaults_out(sides, once):
     old, new = sides
-    names = {"old": old.client, "UserMessage": UserMessage, "HttpResponseError": azure.core.exceptions.HttpResponseError}
+    names = {
+        "old": old.client,
+        "UserMessage": UserMessage,
+        "HttpResponseError": azure.core.exceptions.HttpResponseError,
+    }
     lesson = taught(LESSON, "your-turn-old", "your-turn-try", **names)
 
     def naive(review: str, **parameters: Any) -> tuple[str | None, float]:
@@ -708,14 +866,18 @@ def robust(sides) -> SimpleNamespace:
             lesson["chance"].seed(9)
             headers = {"x-simulated-fault": fault} if fault else {}
             try:
-                answer = lesson["complete"](FRANCE, sleep=waits.append, temperature=0, **headers_of(headers), **settings)
+                answer = lesson["complete"](
+                    FRANCE, sleep=waits.append, temperature=0, **headers_of(headers), **settings
+                )
             except RuntimeError as error:
                 answer = re.sub(r"request id: \d+", "request id: ...", str(error))
             return answer, waits
 
         return outcome
 
-    numbers = count()  # an id of its own for each call, since the simulated endpoint counts attempts by it
+    numbers = (
+        count()
+    )  # an id of its own for each call, since the simulated endpoint counts attempts by it
 
     def before(headers: dict) -> dict:
         return {"headers": headers, "request_id": f"{next(numbers)}"}
@@ -736,7 +898,9 @@ def replaced(source: str) -> str:
     return source
 
 
-@pytest.mark.parametrize("fault", ["", "429; times=3", "429; retry-after=2; times=1", "502; times=1", "424-503; times=1"])
+@pytest.mark.parametrize(
+    "fault", ["", "429; times=3", "429; retry-after=2; times=1", "502; times=1", "424-503; times=1"]
+)
 def test_the_robust_complete_moved_asks_again_as_often_and_answers_the_same(fault, robust):
     assert robust.new(fault) == robust.old(fault)
     assert robust.new(fault)[0] == ("The capital of France is Paris.", "stop")
@@ -744,10 +908,15 @@ def test_the_robust_complete_moved_asks_again_as_often_and_answers_the_same(faul
 
 @pytest.mark.parametrize("fault", ["end", "cut", "error-event", "event-line"])
 def test_the_robust_complete_moved_asks_again_for_a_broken_stream(fault, robust):
-    assert robust.new(f"{fault}; after=3; times=1")[0] == ("The capital of France is Paris.", "stop")
+    assert robust.new(f"{fault}; after=3; times=1")[0] == (
+        "The capital of France is Paris.",
+        "stop",
+    )
 
 
-@pytest.mark.parametrize("fault", ["401", "403", "424", "content-filter", "429; retry-after=3600", "503", "end; after=3"])
+@pytest.mark.parametrize(
+    "fault", ["401", "403", "424", "content-filter", "429; retry-after=3600", "503", "end; after=3"]
+)
 def test_the_robust_complete_moved_gives_up_with_the_same_words(fault, robust):
     assert robust.new(fault) == robust.old(fault)
     assert "(attempts: " in robust.new(fault)[0]
@@ -757,14 +926,20 @@ def test_the_robust_complete_moved_does_not_ask_again_where_a_certificate_is_ref
     new = sides[1]
     lesson = taught_box(new.client, replaced(robust_complete()))
     with DefaultHttpxClient(verify=ssl.create_default_context(cafile=certifi.where())) as strict:
-        client = OpenAI(base_url=f"{new.endpoint}/v1", api_key="made-up", http_client=strict, max_retries=0)
+        client = OpenAI(
+            base_url=f"{new.endpoint}/v1", api_key="made-up", http_client=strict, max_retries=0
+        )
         error = failure_of(lambda: client.chat.completions.create(model="Phi-4", messages=FRANCE))
     assert lesson["may_pass"](error) is False
     assert lesson["may_pass"](new.failure("no-such-host")) is True
 
 
-@pytest.mark.parametrize(("key", "host"), [("not-the-key-at-all\n", ""), ("not-the-key-at-all", "my-phi4.example/v1")])
-def test_the_robust_complete_moved_tells_no_key_and_does_not_ask_again_for_what_was_never_sent(sides, key, host):
+@pytest.mark.parametrize(
+    ("key", "host"), [("not-the-key-at-all\n", ""), ("not-the-key-at-all", "my-phi4.example/v1")]
+)
+def test_the_robust_complete_moved_tells_no_key_and_does_not_ask_again_for_what_was_never_sent(
+    sides, key, host
+):
     with OpenAI(base_url=host or f"{sides[1].endpoint}/v1", api_key=key, max_retries=0) as client:
         lesson = taught_box(client, replaced(robust_complete()))
         with pytest.raises(RuntimeError, match="attempts: 1,") as caught:
@@ -775,7 +950,9 @@ def test_the_robust_complete_moved_tells_no_key_and_does_not_ask_again_for_what_
 def test_the_robust_complete_moved_names_the_status_where_nothing_else_is_said(unwilling):
     with OpenAI(base_url=unwilling.url, api_key="made-up", max_retries=0) as client:
         lesson = taught_box(client, replaced(robust_complete()))
-        with pytest.raises(RuntimeError, match="409: Conflict" if unwilling.answers else "Connection error") as caught:
+        with pytest.raises(
+            RuntimeError, match="409: Conflict" if unwilling.answers else "Connection error"
+        ) as caught:
             lesson["complete"](FRANCE, sleep=lambda wait: None)
     assert ("attempts: 1," in str(caught.value)) == unwilling.answers
 
@@ -784,7 +961,15 @@ def test_the_robust_complete_moved_names_the_status_where_nothing_else_is_said(u
 
 
 @pytest.mark.parametrize(
-    ("fault", "sent"), [("400", (1, 1)), ("408", (1, 2)), ("424", (1, 1)), ("429", (1, 2)), ("503", (2, 2)), ("late", (1, 2))]
+    ("fault", "sent"),
+    [
+        ("400", (1, 1)),
+        ("408", (1, 2)),
+        ("424", (1, 1)),
+        ("429", (1, 2)),
+        ("503", (2, 2)),
+        ("late", (1, 2)),
+    ],
 )
 def test_how_often_each_package_sends_a_request_that_fails(fault, sent, sides):
     """Both may repeat once. "late": no answer before the time-out."""
@@ -796,8 +981,14 @@ def test_how_often_each_package_sends_a_request_that_fails(fault, sent, sides):
         old.client.complete(messages=MESSAGES, headers=headers, retry_total=1, **waiting[0])
     with pytest.raises(openai.APIError):
         patient = new.client.with_options(max_retries=1)
-        patient.chat.completions.create(model="Phi-4", messages=MESSAGES, extra_headers=headers, **waiting[1])
-    paths = [request["path"] for request in requests_received(last=6) if request["headers"].get("x-note") == headers["x-note"]]
+        patient.chat.completions.create(
+            model="Phi-4", messages=MESSAGES, extra_headers=headers, **waiting[1]
+        )
+    paths = [
+        request["path"]
+        for request in requests_received(last=6)
+        if request["headers"].get("x-note") == headers["x-note"]
+    ]
     assert (paths.count("/chat/completions"), paths.count("/v1/chat/completions")) == sent
 
 
@@ -832,19 +1023,30 @@ def test_only_the_old_package_waits_longer_than_two_minutes_if_told_to(sides):
     assert transport.slept == [3600]
     started = time.monotonic()
     with pytest.raises(openai.RateLimitError):
-        new.client.with_options(max_retries=2).chat.completions.create(model="Phi-4", messages=FRANCE, extra_headers=headers)
+        new.client.with_options(max_retries=2).chat.completions.create(
+            model="Phi-4", messages=FRANCE, extra_headers=headers
+        )
     assert time.monotonic() - started < 30
 
 
 def test_only_openai_repeats_after_a_conflict_and_after_a_lost_connection(unwilling):
     raises = openai.ConflictError if unwilling.answers else openai.APIConnectionError
-    with OpenAI(base_url=unwilling.url, api_key="made-up", max_retries=1) as client, pytest.raises(raises):
+    with (
+        OpenAI(base_url=unwilling.url, api_key="made-up", max_retries=1) as client,
+        pytest.raises(raises),
+    ):
         client.chat.completions.create(model="Phi-4", messages=MESSAGES)
     assert unwilling.count == 2
     unwilling.count = 0
-    raises = azure.core.exceptions.HttpResponseError if unwilling.answers else azure.core.exceptions.ServiceResponseError
+    raises = (
+        azure.core.exceptions.HttpResponseError
+        if unwilling.answers
+        else azure.core.exceptions.ServiceResponseError
+    )
     with pytest.raises(raises):
-        ChatCompletionsClient(unwilling.url, AzureKeyCredential("made-up"), retry_total=1).complete(messages=MESSAGES)
+        ChatCompletionsClient(unwilling.url, AzureKeyCredential("made-up"), retry_total=1).complete(
+            messages=MESSAGES
+        )
     assert unwilling.count == 1
 
 
@@ -858,7 +1060,9 @@ def test_only_openai_repeats_after_a_conflict_and_after_a_lost_connection(unwill
     ],
 )
 def test_what_each_package_makes_of_a_broken_stream(fault, old_raises, new_raises, sides):
-    for side, raises, argument in zip(sides, (old_raises, new_raises), ("headers", "extra_headers"), strict=True):
+    for side, raises, argument in zip(
+        sides, (old_raises, new_raises), ("headers", "extra_headers"), strict=True
+    ):
         stream = side.ask(side.client, stream=True, **{argument: {"x-simulated-fault": fault}})
         found = None
         try:
@@ -882,7 +1086,9 @@ def test_only_openai_sends_an_access_token_over_plain_http(variables):
 
 def test_each_package_is_refused_where_the_other_is_not(sides):
     old, new = sides
-    new_hot = new.client.chat.completions.create(model="Phi-4", messages=MESSAGES, temperature=1.5, seed=1, max_tokens=5)
+    new_hot = new.client.chat.completions.create(
+        model="Phi-4", messages=MESSAGES, temperature=1.5, seed=1, max_tokens=5
+    )
     assert new_hot.choices[0].finish_reason == "length"
     with pytest.raises(azure.core.exceptions.HttpResponseError, match="invalid input error"):
         old.client.complete(messages=MESSAGES, temperature=1.5)
@@ -914,7 +1120,9 @@ def test_only_the_old_client_takes_an_address_that_ends_in_a_slash(sides):
         new.ask(OpenAI(base_url=f"{new.endpoint}//v1", api_key=new.key))
 
 
-def test_openai_sends_the_ids_of_an_organization_and_a_project_that_stand_in_variables(sides, monkeypatch):
+def test_openai_sends_the_ids_of_an_organization_and_a_project_that_stand_in_variables(
+    sides, monkeypatch
+):
     old, new = sides
     monkeypatch.setenv("OPENAI_ORG_ID", "org-made-up")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-made-up")
@@ -922,17 +1130,33 @@ def test_openai_sends_the_ids_of_an_organization_and_a_project_that_stand_in_var
     old.ask(old.make_client())
     assert not set(sent) & set(requests_received()[0]["headers"])
     new.ask(new.make_client())
-    assert [requests_received()[0]["headers"].get(name) for name in sent] == ["org-made-up", "proj-made-up"]
+    assert [requests_received()[0]["headers"].get(name) for name in sent] == [
+        "org-made-up",
+        "proj-made-up",
+    ]
 
 
 def test_what_has_no_counterpart_has_none(sides, once):
     old, new = sides
-    assert not [name for name in ("load_client", "get_model_info") if hasattr(openai, name) or hasattr(new.client, name)]
+    assert not [
+        name
+        for name in ("load_client", "get_model_info")
+        if hasattr(openai, name) or hasattr(new.client, name)
+    ]
     with pytest.raises(openai.NotFoundError):
         new.client.get("/info", cast_to=object)
-    assert set(new.client.models.list().data[0].to_dict()) == {"created", "id", "object", "owned_by"}
+    assert set(new.client.models.list().data[0].to_dict()) == {
+        "created",
+        "id",
+        "object",
+        "owned_by",
+    }
     for value in ("drop", "error", "no such value"):
-        assert once(logprobs=True, extra_headers={"extra-parameters": value}).choices[0].logprobs.content
+        assert (
+            once(logprobs=True, extra_headers={"extra-parameters": value})
+            .choices[0]
+            .logprobs.content
+        )
     with pytest.raises(TypeError):
         OpenAI(base_url=new.endpoint, api_key=new.key, temperature=0)
 
@@ -941,5 +1165,8 @@ def test_a_failing_token_function_and_a_missing_model_are_no_errors_of_the_packa
     new = sides[1]
     provider = get_bearer_token_provider(EnvironmentCredential(), SCOPE)
     client = OpenAI(base_url=f"{new.endpoint}/v1", api_key=provider)
-    for error in (failure_of(lambda: new.ask(client)), failure_of(lambda: new.client.chat.completions.create(messages=FRANCE))):
+    for error in (
+        failure_of(lambda: new.ask(client)),
+        failure_of(lambda: new.client.chat.completions.create(messages=FRANCE)),
+    ):
         assert not isinstance(error, openai.OpenAIError)

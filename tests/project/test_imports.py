@@ -38,7 +38,9 @@ def imports(source: str, package: str = "") -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            parents = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
+            parents = (
+                package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
+            )
             base = ".".join([*parents, *([node.module] if node.module else [])])
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
@@ -68,7 +70,9 @@ def test_relative_imports_are_read_as_python_reads_them():
     assert set(imports(source, "p.q")) == expected
 
 
-@pytest.mark.parametrize("path", modules("simulated_azure"), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", modules("simulated_azure"), ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_the_simulated_azure_imports_nothing_else_of_the_kit(path):
     assert roots(imports_of(path)) & {*OURS} <= {"simulated_azure"}
 
@@ -78,25 +82,35 @@ def test_helpers_import_the_simulated_azure_and_nothing_else_of_the_kit(path):
     assert roots(imports_of(path)) & {*OURS} <= {"helpers", "simulated_azure"}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem
+)
 def test_notebooks_import_helpers_and_nothing_else_of_the_kit(path):
     cells = [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
     names = {name for source in cells for name in imports(source)}
     assert roots(names) & {*OURS} <= {"helpers"}
 
 
-@pytest.mark.parametrize("path", modules("simulated_azure"), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", modules("simulated_azure"), ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_only_transports_import_what_a_browser_lacks(path):
     names = roots(imports_of(path))
     assert in_transports(path) or not names & {*NOT_IN_A_BROWSER, "asyncio", "socket", "threading"}
 
 
-@pytest.mark.parametrize("path", modules("simulated_azure"), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", modules("simulated_azure"), ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_nothing_imports_a_transport_but_transports_and_the_command(path):
     names = imports_of(path)
-    assert in_transports(path) or not any(name.startswith("simulated_azure.transports") for name in names)
+    assert in_transports(path) or not any(
+        name.startswith("simulated_azure.transports") for name in names
+    )
 
 
 def test_the_core_answers_on_a_python_without_sockets_and_processes():
-    done = subprocess.run([sys.executable, "-c", WITHOUT_THEM], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_THEM], cwd=ROOT, capture_output=True, text=True
+    )
     assert (done.stdout, done.stderr) == ("The capital of France is Paris.\n", "")

@@ -302,7 +302,10 @@ def test_tested_versions_need_no_words(monkeypatch, tmp_path, capsys):
     [
         ({"HTTP_PROXY": "p"}, "localhost,127.0.0.1,::1"),
         ({"https_proxy": "p", "NO_PROXY": "a.example"}, "a.example,localhost,127.0.0.1,::1"),
-        ({"ALL_PROXY": "p", "no_proxy": "127.0.0.1, b.example"}, "127.0.0.1,b.example,localhost,::1"),
+        (
+            {"ALL_PROXY": "p", "no_proxy": "127.0.0.1, b.example"},
+            "127.0.0.1,b.example,localhost,::1",
+        ),
         ({"HTTP_PROXY": "p", "NO_PROXY": "*"}, None),
         ({"NO_PROXY": "a.example"}, None),
         ({"HTTP_PROXY": ""}, None),

@@ -16,12 +16,18 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 EXPORT = "export -q --locked --offline --no-hashes --no-annotate --no-header --no-default-groups --no-emit-project"
-PRIVATE = re.compile(r"(?<![\w.:/])/(?:root|work|home)/[\w.-]+|BEGIN [A-Z ]*PRIVATE KEY|\bghp_\w{20}|\bsk-\w{20}")
+PRIVATE = re.compile(
+    r"(?<![\w.:/])/(?:root|work|home)/[\w.-]+|BEGIN [A-Z ]*PRIVATE KEY|\bghp_\w{20}|\bsk-\w{20}"
+)
 
 
 def tracked_files() -> list[Path]:
     listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
 
@@ -56,7 +62,11 @@ def test_the_lock_names_no_private_registry():
 def test_every_dependency_has_its_reason_in_contributing():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
-    reasons = "\n".join(re.findall(r"^\| ([^|]+) \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE))
+    reasons = "\n".join(
+        re.findall(
+            r"^\| ([^|]+) \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE
+        )
+    )
     for line in wanted:
         name = re.match(r"[\w-]+", line)[0]
         assert re.search(rf"\b{name}\b", reasons), name
@@ -65,7 +75,12 @@ def test_every_dependency_has_its_reason_in_contributing():
 def test_contributing_says_where_every_module_is():
     listed = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("```")[1]
     folders = ("helpers", "simulated_azure", "tools")
-    modules = [path.name for folder in folders for path in (ROOT / folder).rglob("*.py") if path.name != "__init__.py"]
+    modules = [
+        path.name
+        for folder in folders
+        for path in (ROOT / folder).rglob("*.py")
+        if path.name != "__init__.py"
+    ]
     assert [name for name in modules if f"  {name} " not in listed] == []
 
 
@@ -76,7 +91,9 @@ def test_the_sdk_is_the_last_release():
 def test_ci_runs_the_readmes_test_command():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert readme.count("uv run pytest") == 1
-    assert "grep -m 1 'uv run pytest' README.md" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "grep -m 1 'uv run pytest' README.md" in (ROOT / ".ci" / "run").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_the_version_is_the_same_everywhere():
@@ -89,7 +106,9 @@ def test_the_version_is_the_same_everywhere():
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=" ".join)
 def test_code_and_notebooks_pass_ruff(command):
-    done = subprocess.run([sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout
 
 

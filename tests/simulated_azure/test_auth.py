@@ -13,7 +13,9 @@ AUDIENCE = "https://ml.azure.com"
 
 
 def status_with(azure: SimulatedAzure, token: str) -> int:
-    return azure.handle(Request("GET", "/info", headers={"authorization": f"Bearer {token}"})).status
+    return azure.handle(
+        Request("GET", "/info", headers={"authorization": f"Bearer {token}"})
+    ).status
 
 
 def new_token(azure: SimulatedAzure, audience: str = AUDIENCE) -> str:
@@ -44,13 +46,26 @@ def test_a_token_of_another_simulation_opens_nothing():
 
 def test_a_token_that_somebody_has_changed_opens_nothing():
     azure = SimulatedAzure()
-    content, _, signature = new_token(azure, "https://graph.microsoft.com").removeprefix(TOKEN_PREFIX).partition(".")
+    content, _, signature = (
+        new_token(azure, "https://graph.microsoft.com").removeprefix(TOKEN_PREFIX).partition(".")
+    )
     claims = json.loads(base64.urlsafe_b64decode(content + "=="))
-    forged = base64.urlsafe_b64encode(json.dumps({**claims, "aud": AUDIENCE}).encode()).decode().rstrip("=")
+    forged = (
+        base64.urlsafe_b64encode(json.dumps({**claims, "aud": AUDIENCE}).encode())
+        .decode()
+        .rstrip("=")
+    )
     assert status_with(azure, f"{TOKEN_PREFIX}{forged}.{signature}") == 401
 
 
 def test_texts_that_are_not_tokens_open_nothing():
     azure = SimulatedAzure()
-    texts = ["", TOKEN_PREFIX, f"{TOKEN_PREFIX}.", f"{TOKEN_PREFIX}a.b", "eyJhbGciOiJub25lIn0.e30.", "\xff" * 40]
+    texts = [
+        "",
+        TOKEN_PREFIX,
+        f"{TOKEN_PREFIX}.",
+        f"{TOKEN_PREFIX}a.b",
+        "eyJhbGciOiJub25lIn0.e30.",
+        "\xff" * 40,
+    ]
     assert [status_with(azure, text) for text in texts] == [401] * len(texts)

@@ -14,7 +14,12 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from azure.ai.inference import ChatCompletionsClient, EmbeddingsClient, ImageEmbeddingsClient, load_client
+from azure.ai.inference import (
+    ChatCompletionsClient,
+    EmbeddingsClient,
+    ImageEmbeddingsClient,
+    load_client,
+)
 from azure.ai.inference.aio import ChatCompletionsClient as AsyncChatCompletionsClient
 from azure.ai.inference.aio import load_client as load_async_client
 from azure.ai.inference.models import (
@@ -57,7 +62,10 @@ from simulated_azure.http import Request, Response
 MESSAGES = [SystemMessage("You are a helpful assistant."), UserMessage(QUESTION)]
 PROMPT_TOKENS = 25  # the two contents (6 and 8 tokens), 4 a message, 3 that open the reply
 PASS_THROUGH = {"extra-parameters": "pass-through"}
-UNAUTHORIZED = {"statusCode": 401, "message": "Auth token validation failed. Please provide a valid key or a valid AAD token"}
+UNAUTHORIZED = {
+    "statusCode": 401,
+    "message": "Auth token validation failed. Please provide a valid key or a valid AAD token",
+}
 EXTRA_REFUSED = (
     "Extra parameters {} are not allowed when extra-parameters is not set or set to be 'error'. "
     "Set extra-parameters to 'pass-through' to pass to the model."
@@ -72,9 +80,21 @@ def fault(asked: str) -> dict[str, dict[str, str]]:
     return {"headers": {"x-simulated-fault": asked}}
 
 
-def key_client(simulator, certificates, scheme: str = "https", kind=ChatCompletionsClient, path: str = "", **more):
+def key_client(
+    simulator,
+    certificates,
+    scheme: str = "https",
+    kind=ChatCompletionsClient,
+    path: str = "",
+    **more,
+):
     url = simulator.url if scheme == "https" else simulator.http_url
-    return kind(url + path, AzureKeyCredential(more.pop("key", simulator.azure.key)), connection_verify=certificates, **more)
+    return kind(
+        url + path,
+        AzureKeyCredential(more.pop("key", simulator.azure.key)),
+        connection_verify=certificates,
+        **more,
+    )
 
 
 def refusal(call: Callable, *arguments, **named) -> HttpResponseError:
@@ -93,7 +113,9 @@ def text_of(updates: list) -> str:
 
 
 def finish_of(updates: list) -> str | None:
-    return next((update.choices[0].finish_reason for update in reversed(updates) if update.choices), None)
+    return next(
+        (update.choices[0].finish_reason for update in reversed(updates) if update.choices), None
+    )
 
 
 @pytest.fixture
@@ -125,7 +147,12 @@ def azure(simulator) -> SimulatedAzure:
 
 
 def ask_core(
-    azure: SimulatedAzure, method: str, path: str, body: dict | bytes = b"", query: str = "", **headers: str
+    azure: SimulatedAzure,
+    method: str,
+    path: str,
+    body: dict | bytes = b"",
+    query: str = "",
+    **headers: str,
 ) -> Response:
     content = json.dumps(body).encode() if isinstance(body, dict) else body
     named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -155,7 +182,9 @@ def test_a_completion_has_the_documented_shape_and_usage(simulator, certificates
 @both_schemes
 def test_the_asynchronous_client_gets_a_completion(simulator, certificates, scheme):
     async def main():
-        async with key_client(simulator, certificates, scheme, AsyncChatCompletionsClient) as client:
+        async with key_client(
+            simulator, certificates, scheme, AsyncChatCompletionsClient
+        ) as client:
             return await client.complete(GREEDY)
 
     response = asyncio.run(main())
@@ -169,7 +198,9 @@ def test_max_tokens_ends_an_answer_with_finish_reason_length(client):
 
 
 @both_schemes
-def test_streaming_gives_the_same_text_as_a_whole_answer_and_usage_in_the_last_update(simulator, certificates, scheme):
+def test_streaming_gives_the_same_text_as_a_whole_answer_and_usage_in_the_last_update(
+    simulator, certificates, scheme
+):
     with key_client(simulator, certificates, scheme) as client:
         whole = client.complete(GREEDY)
         updates = list(client.complete(messages=MESSAGES, temperature=0, stream=True))
@@ -177,7 +208,9 @@ def test_streaming_gives_the_same_text_as_a_whole_answer_and_usage_in_the_last_u
     assert len(updates) > 5
     assert {update.id for update in updates} == {updates[0].id}
     assert [update.choices[0].delta.role for update in updates[:2]] == ["assistant", None]
-    assert [update.choices[0].finish_reason for update in updates] == [None] * (len(updates) - 1) + ["stop"]
+    assert [update.choices[0].finish_reason for update in updates] == [None] * (
+        len(updates) - 1
+    ) + ["stop"]
     assert [update.usage for update in updates[:-1]] == [None] * (len(updates) - 1)
     assert updates[-1].usage == whole.usage
 
@@ -185,23 +218,37 @@ def test_streaming_gives_the_same_text_as_a_whole_answer_and_usage_in_the_last_u
 @both_schemes
 def test_the_asynchronous_client_streams(simulator, certificates, scheme):
     async def main():
-        async with key_client(simulator, certificates, scheme, AsyncChatCompletionsClient) as client:
+        async with key_client(
+            simulator, certificates, scheme, AsyncChatCompletionsClient
+        ) as client:
             whole = await client.complete(GREEDY)
-            return whole, [update async for update in await client.complete(messages=MESSAGES, temperature=0, stream=True)]
+            return whole, [
+                update
+                async for update in await client.complete(
+                    messages=MESSAGES, temperature=0, stream=True
+                )
+            ]
 
     whole, updates = asyncio.run(main())
     assert text_of(updates) == whole.choices[0].message.content
     assert (finish_of(updates), updates[-1].usage) == ("stop", whole.usage)
 
 
-@pytest.mark.parametrize("spelling", [{"stream": False}, {"stop": "x" * 50}, {"seed": 7}, {"model": "anything"}])
+@pytest.mark.parametrize(
+    "spelling", [{"stream": False}, {"stop": "x" * 50}, {"seed": 7}, {"model": "anything"}]
+)
 def test_known_parameters_need_no_header(client, spelling):
     response = client.complete(messages=MESSAGES, temperature=0, max_tokens=3, **spelling)
     assert (response.usage.completion_tokens, response.model) == (3, "Phi-4")
 
 
 def test_a_number_as_text_is_accepted_as_the_container_accepts_it(client):
-    assert client.complete({**GREEDY, "presence_penalty": "0.1", "max_tokens": "3"}).usage.completion_tokens == 3
+    assert (
+        client.complete(
+            {**GREEDY, "presence_penalty": "0.1", "max_tokens": "3"}
+        ).usage.completion_tokens
+        == 3
+    )
 
 
 def test_json_mode_is_accepted_for_phi_and_gives_no_json(client):
@@ -214,7 +261,9 @@ def test_json_mode_is_accepted_for_phi_and_gives_no_json(client):
 
 
 def test_a_whole_answer_has_the_recorded_keys_and_a_length(simulator):
-    status, headers, content = raw(simulator, "POST", f"{CHAT}?api-version=2024-05-01-preview", GREEDY)
+    status, headers, content = raw(
+        simulator, "POST", f"{CHAT}?api-version=2024-05-01-preview", GREEDY
+    )
     assert (status, headers["content-type"]) == (200, "application/json")
     assert int(headers["content-length"]) == len(content)
     assert headers["x-request-id"]
@@ -228,7 +277,9 @@ def test_the_api_version_is_not_checked(simulator, query):
     assert raw(simulator, "POST", CHAT + query, GREEDY)[0] == 200
 
 
-@pytest.mark.parametrize("method, path, body", [("GET", "/", b"healthy"), ("GET", "/v1/models", None)])
+@pytest.mark.parametrize(
+    "method, path, body", [("GET", "/", b"healthy"), ("GET", "/v1/models", None)]
+)
 def test_small_routes_answer(simulator, method, path, body):
     status, _, content = raw(simulator, method, path)
     assert status == 200
@@ -244,10 +295,20 @@ def test_small_routes_answer(simulator, method, path, body):
 
 def test_info_has_the_recorded_keys_and_is_asked_for_once(client, arrived):
     info = client.get_model_info()
-    assert (info.model_name, info.model_type, info.model_provider_name) == ("Phi-4", "chat-completion", "Microsoft")
+    assert (info.model_name, info.model_type, info.model_provider_name) == (
+        "Phi-4",
+        "chat-completion",
+        "Microsoft",
+    )
     assert info["served_model_name"] == "Phi-4"
     assert info["served_model_type"] == "chat-completion"
-    assert set(info) == {"model_name", "model_type", "model_provider_name", "served_model_name", "served_model_type"}
+    assert set(info) == {
+        "model_name",
+        "model_type",
+        "model_provider_name",
+        "served_model_name",
+        "served_model_type",
+    }
     assert client.get_model_info() is info
     assert [(entry["method"], entry["path"], entry["query"]) for entry in arrived()] == [
         ("GET", "/info", "api-version=2024-05-01-preview")
@@ -255,7 +316,9 @@ def test_info_has_the_recorded_keys_and_is_asked_for_once(client, arrived):
 
 
 def test_load_client_chooses_the_chat_client_with_one_request(simulator, certificates, arrived):
-    with load_client(simulator.url, AzureKeyCredential(simulator.azure.key), connection_verify=certificates) as loaded:
+    with load_client(
+        simulator.url, AzureKeyCredential(simulator.azure.key), connection_verify=certificates
+    ) as loaded:
         assert type(loaded) is ChatCompletionsClient
         assert loaded.get_model_info().model_name == "Phi-4"
         assert "Phi-4" in str(loaded)
@@ -265,7 +328,9 @@ def test_load_client_chooses_the_chat_client_with_one_request(simulator, certifi
 def test_the_asynchronous_load_client_chooses_the_chat_client(simulator, certificates):
     async def main():
         credential = AzureKeyCredential(simulator.azure.key)
-        async with await load_async_client(simulator.url, credential, connection_verify=certificates) as loaded:
+        async with await load_async_client(
+            simulator.url, credential, connection_verify=certificates
+        ) as loaded:
             return type(loaded), (await loaded.get_model_info()).model_name
 
     assert asyncio.run(main()) == (AsyncChatCompletionsClient, "Phi-4")
@@ -282,14 +347,19 @@ def test_load_client_fails_with_a_friendly_message_where_info_is_missing(simulat
 # Who may call
 
 
-@pytest.mark.parametrize("headers", ["api-key", "Authorization", "lower case", "wrong api-key, right Authorization"])
+@pytest.mark.parametrize(
+    "headers", ["api-key", "Authorization", "lower case", "wrong api-key, right Authorization"]
+)
 def test_either_header_with_the_key_is_enough(simulator, headers):
     key = simulator.azure.key
     sent = {
         "api-key": {"api-key": key},
         "Authorization": {"Authorization": f"Bearer {key}"},
         "lower case": {"authorization": f"bearer {key}"},
-        "wrong api-key, right Authorization": {"api-key": "wrong", "Authorization": f"Bearer {key}"},
+        "wrong api-key, right Authorization": {
+            "api-key": "wrong",
+            "Authorization": f"Bearer {key}",
+        },
     }[headers]
     assert raw(simulator, "GET", "/info", headers=sent)[0] == 200
 
@@ -307,9 +377,16 @@ def test_either_header_with_the_key_is_enough(simulator, headers):
 )
 @pytest.mark.parametrize("path", ["/info", CHAT, "/v1/models", "/nowhere", "/simulator/requests"])
 def test_nothing_is_answered_without_the_key(simulator, path, headers):
-    sent = {name: value.format(key=simulator.azure.key).encode("latin-1") for name, value in headers.items()}
+    sent = {
+        name: value.format(key=simulator.azure.key).encode("latin-1")
+        for name, value in headers.items()
+    }
     status, answered, body = raw(simulator, "GET", path, headers=sent)
-    assert (status, json.loads(body), answered["x-ms-error-reason"]) == (401, UNAUTHORIZED, "Invalid JWT.")
+    assert (status, json.loads(body), answered["x-ms-error-reason"]) == (
+        401,
+        UNAUTHORIZED,
+        "Invalid JWT.",
+    )
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -330,14 +407,18 @@ def test_an_empty_key_is_refused(simulator, certificates):
 
 def test_a_wrong_key_is_refused_asynchronously(simulator, certificates):
     async def main():
-        async with key_client(simulator, certificates, kind=AsyncChatCompletionsClient, key="wrong") as client:
+        async with key_client(
+            simulator, certificates, kind=AsyncChatCompletionsClient, key="wrong"
+        ) as client:
             await client.complete(ASK)
 
     with pytest.raises(ClientAuthenticationError):
         asyncio.run(main())
 
 
-def test_the_default_credential_gets_one_token_for_several_calls(simulator, certificates, identity, arrived):
+def test_the_default_credential_gets_one_token_for_several_calls(
+    simulator, certificates, identity, arrived
+):
     with (
         DefaultAzureCredential() as credential,
         ChatCompletionsClient(simulator.url, credential, connection_verify=certificates) as client,
@@ -358,9 +439,16 @@ def test_the_asynchronous_default_credential_gets_a_token(simulator, certificate
     async def main():
         async with (
             AsyncDefaultAzureCredential() as credential,
-            AsyncChatCompletionsClient(simulator.url, credential, connection_verify=certificates) as client,
+            AsyncChatCompletionsClient(
+                simulator.url, credential, connection_verify=certificates
+            ) as client,
         ):
-            updates = [update async for update in await client.complete(messages=MESSAGES, temperature=0, stream=True)]
+            updates = [
+                update
+                async for update in await client.complete(
+                    messages=MESSAGES, temperature=0, stream=True
+                )
+            ]
             return (await client.get_model_info()).model_name, finish_of(updates)
 
     assert asyncio.run(main()) == ("Phi-4", "stop")
@@ -368,7 +456,9 @@ def test_the_asynchronous_default_credential_gets_a_token(simulator, certificate
 
 def test_the_token_answer_is_what_managed_identity_clients_require(simulator):
     route = "/msi/token?api-version=2019-08-01&resource=https://ml.azure.com"
-    status, _, body = raw(simulator, "GET", route, headers={"X-IDENTITY-HEADER": simulator.azure.identity_header})
+    status, _, body = raw(
+        simulator, "GET", route, headers={"X-IDENTITY-HEADER": simulator.azure.identity_header}
+    )
     answer = json.loads(body)
     assert status == 200
     assert (answer["resource"], answer["token_type"]) == ("https://ml.azure.com", "Bearer")
@@ -383,10 +473,14 @@ def test_the_token_answer_is_what_managed_identity_clients_require(simulator):
         ("https://management.azure.com/.default", False),
     ],
 )
-def test_a_token_counts_only_for_the_audiences_of_inference(simulator, certificates, identity, scope, accepted):
+def test_a_token_counts_only_for_the_audiences_of_inference(
+    simulator, certificates, identity, scope, accepted
+):
     with (
         DefaultAzureCredential() as credential,
-        ChatCompletionsClient(simulator.url, credential, connection_verify=certificates, credential_scopes=[scope]) as client,
+        ChatCompletionsClient(
+            simulator.url, credential, connection_verify=certificates, credential_scopes=[scope]
+        ) as client,
     ):
         if accepted:
             assert client.get_model_info().model_name == "Phi-4"
@@ -394,7 +488,9 @@ def test_a_token_counts_only_for_the_audiences_of_inference(simulator, certifica
             assert type(refusal(client.get_model_info)) is ClientAuthenticationError
 
 
-def test_a_wrong_identity_header_gets_no_token(simulator, certificates, identity, monkeypatch, arrived):
+def test_a_wrong_identity_header_gets_no_token(
+    simulator, certificates, identity, monkeypatch, arrived
+):
     monkeypatch.setenv("IDENTITY_HEADER", "wrong")
     with (
         DefaultAzureCredential() as credential,
@@ -405,18 +501,27 @@ def test_a_wrong_identity_header_gets_no_token(simulator, certificates, identity
     assert [(entry["path"], entry["status"]) for entry in arrived()] == [("/msi/token", 401)]
 
 
-def test_the_client_refuses_to_send_a_token_over_http_before_it_asks_for_one(simulator, identity, arrived):
-    with DefaultAzureCredential() as credential, ChatCompletionsClient(simulator.http_url, credential) as client:
+def test_the_client_refuses_to_send_a_token_over_http_before_it_asks_for_one(
+    simulator, identity, arrived
+):
+    with (
+        DefaultAzureCredential() as credential,
+        ChatCompletionsClient(simulator.http_url, credential) as client,
+    ):
         with pytest.raises(ServiceRequestError, match="not permitted for non-TLS protected"):
             client.complete(ASK)
         assert arrived() == []
         assert client.complete(GREEDY, enforce_https=False).choices[0].finish_reason == "stop"
 
 
-def test_a_client_that_was_not_told_of_the_certificate_refuses_the_simulator(simulator, monkeypatch):
+def test_a_client_that_was_not_told_of_the_certificate_refuses_the_simulator(
+    simulator, monkeypatch
+):
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
-    with ChatCompletionsClient(simulator.url, AzureKeyCredential(simulator.azure.key), retry_total=0) as client:
+    with ChatCompletionsClient(
+        simulator.url, AzureKeyCredential(simulator.azure.key), retry_total=0
+    ) as client:
         with pytest.raises(ServiceRequestError, match="CERTIFICATE_VERIFY_FAILED"):
             client.complete(ASK)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", simulator.variables()["REQUESTS_CA_BUNDLE"])
@@ -427,7 +532,12 @@ def test_a_client_that_was_not_told_of_the_certificate_refuses_the_simulator(sim
 
 
 def test_model_extras_send_the_header_and_logprobs_come_back_as_an_item(client, arrived):
-    response = client.complete(messages=MESSAGES, temperature=0, max_tokens=4, model_extras={"logprobs": True, "top_logprobs": 2})
+    response = client.complete(
+        messages=MESSAGES,
+        temperature=0,
+        max_tokens=4,
+        model_extras={"logprobs": True, "top_logprobs": 2},
+    )
     choice = response.choices[0]
     assert not hasattr(choice, "logprobs")
     content = choice["logprobs"]["content"]
@@ -444,14 +554,31 @@ def test_model_extras_send_the_header_and_logprobs_come_back_as_an_item(client, 
 
 
 def test_streamed_log_probabilities_cover_the_whole_text(client):
-    updates = list(client.complete(messages=MESSAGES, temperature=0, max_tokens=6, stream=True, model_extras={"logprobs": True}))
-    items = [item for update in updates for item in (update.choices[0].get("logprobs") or {}).get("content", [])]
+    updates = list(
+        client.complete(
+            messages=MESSAGES,
+            temperature=0,
+            max_tokens=6,
+            stream=True,
+            model_extras={"logprobs": True},
+        )
+    )
+    items = [
+        item
+        for update in updates
+        for item in (update.choices[0].get("logprobs") or {}).get("content", [])
+    ]
     assert "".join(item["token"] for item in items) == text_of(updates)
     assert len(items) == updates[-1].usage.completion_tokens
 
 
 def test_several_choices_are_given_and_counted(client):
-    body = {**ASK, "max_tokens": 3, "n": 2, "logit_bias": {"100265": -100}}  # the token that would end an answer early
+    body = {
+        **ASK,
+        "max_tokens": 3,
+        "n": 2,
+        "logit_bias": {"100265": -100},
+    }  # the token that would end an answer early
     response = client.complete(body, headers=PASS_THROUGH)
     assert [choice.index for choice in response.choices] == [0, 1]
     assert response.usage.completion_tokens == 6
@@ -459,7 +586,11 @@ def test_several_choices_are_given_and_counted(client):
 
 @pytest.mark.parametrize("header", [None, "error"])
 def test_an_extra_parameter_is_refused_unless_the_header_allows_it(client, header):
-    error = refusal(client.complete, {**ASK, "n": 1, "logprobs": True}, headers={"extra-parameters": header} if header else {})
+    error = refusal(
+        client.complete,
+        {**ASK, "n": 1, "logprobs": True},
+        headers={"extra-parameters": header} if header else {},
+    )
     assert type(error) is HttpResponseError
     assert error.status_code == 400
     assert error.response.json() == {"detail": EXTRA_REFUSED.format("['n', 'logprobs']")}
@@ -467,13 +598,17 @@ def test_an_extra_parameter_is_refused_unless_the_header_allows_it(client, heade
     assert error.message.startswith("Operation returned an invalid status 'Bad Request'")
 
 
-@pytest.mark.parametrize("name", ["logprobs", "top_logprobs", "logit_bias", "n", "stream_options", "top_k"])
+@pytest.mark.parametrize(
+    "name", ["logprobs", "top_logprobs", "logit_bias", "n", "stream_options", "top_k"]
+)
 def test_each_parameter_that_the_container_does_not_name_is_extra(simulator, name):
     assert post(simulator, {**ASK, name: 1}) == (400, {"detail": EXTRA_REFUSED.format([name])})
 
 
 def test_drop_ignores_extra_parameters(client):
-    response = client.complete({**ASK, "logprobs": True, "n": 3, "nonsense": 1}, headers={"extra-parameters": "drop"})
+    response = client.complete(
+        {**ASK, "logprobs": True, "n": 3, "nonsense": 1}, headers={"extra-parameters": "drop"}
+    )
     assert len(response.choices) == 1
     assert response.choices[0].get("logprobs") is None
 
@@ -482,7 +617,12 @@ def test_an_extra_parameter_that_the_engine_does_not_know_fails_even_with_pass_t
     error = refusal(client.complete, messages=MESSAGES, model_extras={"nonsense": 1})
     assert (error.status_code, error.error.code) == (400, "Bad Request")
     said = json.loads(error.response.json()["error"]["message"])
-    assert (said["object"], said["type"], said["param"], said["code"]) == ("error", "BadRequestError", None, 400)
+    assert (said["object"], said["type"], said["param"], said["code"]) == (
+        "error",
+        "BadRequestError",
+        None,
+        400,
+    )
     assert "'extra_forbidden'" in said["message"]
     assert "'nonsense'" in said["message"]
 
@@ -490,13 +630,18 @@ def test_an_extra_parameter_that_the_engine_does_not_know_fails_even_with_pass_t
 def test_the_engine_writes_the_place_of_an_unknown_parameter_as_seen_in_the_wild(simulator):
     status, answer = post(simulator, {**ASK, "nonsense": 1}, V1_CHAT)
     assert (status, answer["object"], answer["type"]) == (400, "error", "BadRequestError")
-    assert answer["message"].startswith("[{'type': 'extra_forbidden', 'loc': ('body', 'nonsense'), ")
+    assert answer["message"].startswith(
+        "[{'type': 'extra_forbidden', 'loc': ('body', 'nonsense'), "
+    )
 
 
 @pytest.mark.parametrize("more", [{}, {"n": 1}])
 def test_an_unknown_value_of_the_header_is_refused_with_the_containers_text(simulator, more):
     text = "Unexpected EXTRA_PARAMETERS option ignore, expected options are ['error', 'drop', 'pass-through']"
-    assert post(simulator, {**ASK, **more}, **{"extra-parameters": "ignore"}) == (400, {"detail": text})
+    assert post(simulator, {**ASK, **more}, **{"extra-parameters": "ignore"}) == (
+        400,
+        {"detail": text},
+    )
 
 
 # What the container refuses
@@ -505,7 +650,11 @@ def test_an_unknown_value_of_the_header_is_refused_with_the_containers_text(simu
 def test_a_temperature_above_one_is_refused_in_the_containers_shape(client):
     error = refusal(client.complete, messages=MESSAGES, temperature=1.5)
     assert (type(error), error.status_code) == (HttpResponseError, 422)
-    assert (error.error.code, error.error.message, error.error.details) == ("Invalid input", "invalid input error", [])
+    assert (error.error.code, error.error.message, error.error.details) == (
+        "Invalid input",
+        "invalid input error",
+        [],
+    )
     body = error.response.json()
     assert list(body) == ["error"]
     assert set(body["error"]) == {"code", "status", "message", "details"}
@@ -533,18 +682,38 @@ def test_a_temperature_above_one_is_refused_in_the_containers_shape(client):
         ({"frequency_penalty": -2.1}, ["frequency_penalty"], "greater_than_equal"),
         ({"messages": []}, ["messages"], "too_short"),
         ({"messages": None}, ["messages"], "list_type"),
-        ({"messages": [{"role": "robot", "content": "x"}]}, ["messages", 0, "role"], "literal_error"),
-        ({"messages": [{"role": "developer", "content": "x"}]}, ["messages", 0, "role"], "literal_error"),
+        (
+            {"messages": [{"role": "robot", "content": "x"}]},
+            ["messages", 0, "role"],
+            "literal_error",
+        ),
+        (
+            {"messages": [{"role": "developer", "content": "x"}]},
+            ["messages", 0, "role"],
+            "literal_error",
+        ),
         ({"messages": [{"content": "x"}]}, ["messages", 0, "role"], "missing"),
-        ({"response_format": {"type": {"type": "text"}}}, ["response_format", "type"], "string_type"),
+        (
+            {"response_format": {"type": {"type": "text"}}},
+            ["response_format", "type"],
+            "string_type",
+        ),
         ({"response_format": {"type": "json_schema"}}, ["response_format", "type"], "value_error"),
-        ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, ["tool_choice"], "string_type"),
+        (
+            {"tool_choice": {"type": "function", "function": {"name": "f"}}},
+            ["tool_choice"],
+            "string_type",
+        ),
         ({"tools": [], "tool_choice": {}}, ["tool_choice"], "string_type"),
     ],
 )
 def test_an_invalid_request_names_what_is_wrong_with_it(simulator, change, loc, kind):
     status, answer = post(simulator, {**ASK, **change})
-    assert (status, answer["error"]["code"], answer["error"]["message"]) == (422, "Invalid input", "invalid input error")
+    assert (status, answer["error"]["code"], answer["error"]["message"]) == (
+        422,
+        "Invalid input",
+        "invalid input error",
+    )
     (detail,) = answer["error"]["details"]
     assert (detail["loc"], detail["type"]) == (["body", *loc], kind)
 
@@ -571,12 +740,17 @@ def test_invalid_json_is_refused_in_the_containers_shape(azure, body):
     response = ask_core(azure, "POST", CHAT, body)
     assert response.status == 422
     answer = json.loads(response.body)
-    assert (answer["error"]["code"], answer["error"]["details"][0]["type"]) == ("Invalid input", "json_invalid")
+    assert (answer["error"]["code"], answer["error"]["details"][0]["type"]) == (
+        "Invalid input",
+        "json_invalid",
+    )
 
 
 @pytest.mark.parametrize("number", [b"NaN", b"1e999"])
 def test_a_refusal_of_something_that_is_not_a_number_is_valid_json(azure, number):
-    response = ask_core(azure, "POST", CHAT, json.dumps(ASK)[:-1].encode() + b', "temperature": ' + number + b"}")
+    response = ask_core(
+        azure, "POST", CHAT, json.dumps(ASK)[:-1].encode() + b', "temperature": ' + number + b"}"
+    )
     assert response.status == 422
     json.loads(response.body, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
 
@@ -586,18 +760,29 @@ def test_a_json_schema_is_refused_with_the_containers_text(client):
     error = refusal(client.complete, messages=MESSAGES, response_format=schema)
     (detail,) = error.response.json()["error"]["details"]
     assert error.status_code == 422
-    assert "Response format was json_schema but must be either 'text' or 'json_object'." in detail["msg"]
+    assert (
+        "Response format was json_schema but must be either 'text' or 'json_object'."
+        in detail["msg"]
+    )
 
 
 def test_a_developer_message_is_refused(client):
-    error = refusal(client.complete, messages=[DeveloperMessage("Be brief."), UserMessage(QUESTION)])
-    assert (error.status_code, error.response.json()["error"]["details"][0]["loc"]) == (422, ["body", "messages", 0, "role"])
+    error = refusal(
+        client.complete, messages=[DeveloperMessage("Be brief."), UserMessage(QUESTION)]
+    )
+    assert (error.status_code, error.response.json()["error"]["details"][0]["loc"]) == (
+        422,
+        ["body", "messages", 0, "role"],
+    )
 
 
 def test_sound_is_refused_by_the_container_and_an_image_only_by_the_engine(simulator):
     sound = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
-    statuses = [post(simulator, {"messages": [{"role": "user", "content": [item]}]})[0] for item in (sound, image)]
+    statuses = [
+        post(simulator, {"messages": [{"role": "user", "content": [item]}]})[0]
+        for item in (sound, image)
+    ]
     assert statuses == [422, 400]
 
 
@@ -610,18 +795,27 @@ def test_the_engine_says_under_v1_in_its_own_shape_that_it_reads_no_images(simul
 
 def test_text_in_parts_is_read(client):
     whole = client.complete({"messages": [{"role": "user", "content": QUESTION}], "temperature": 0})
-    parts = client.complete({"messages": [{"role": "user", "content": [{"type": "text", "text": QUESTION}]}], "temperature": 0})
+    parts = client.complete(
+        {
+            "messages": [{"role": "user", "content": [{"type": "text", "text": QUESTION}]}],
+            "temperature": 0,
+        }
+    )
     assert parts.choices[0].message.content == whole.choices[0].message.content
     assert parts.usage == whole.usage
 
 
 def test_tools_are_refused_with_the_containers_text(client):
-    tool = ChatCompletionsToolDefinition(function=FunctionDefinition(name="weather", parameters={"type": "object"}))
+    tool = ChatCompletionsToolDefinition(
+        function=FunctionDefinition(name="weather", parameters={"type": "object"})
+    )
     error = refusal(client.complete, messages=MESSAGES, tools=[tool])
     assert (error.status_code, error.response.json()) == (400, {"detail": NO_TOOLS})
 
 
-@pytest.mark.parametrize("change", [{"tool_choice": "auto"}, {"tool_choice": "none"}, {"tools": []}])
+@pytest.mark.parametrize(
+    "change", [{"tool_choice": "auto"}, {"tool_choice": "none"}, {"tools": []}]
+)
 def test_any_value_of_tools_and_tool_choice_is_refused(simulator, change):
     assert post(simulator, {**ASK, **change}) == (400, {"detail": NO_TOOLS})
 
@@ -651,14 +845,22 @@ def test_a_prompt_longer_than_the_context_is_refused(client):
 def test_a_body_over_one_mebibyte_is_refused_and_one_of_that_size_is_read(simulator):
     frame = len(json.dumps({"messages": [{"role": "user", "content": ""}]}))
     for excess, expected in ((0, 400), (1, 413)):  # 400: far more than the context holds
-        body = {"messages": [{"role": "user", "content": "a " * ((2**20 - frame) // 2) + "a" * ((2**20 - frame) % 2 + excess)}]}
+        body = {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": "a " * ((2**20 - frame) // 2) + "a" * ((2**20 - frame) % 2 + excess),
+                }
+            ]
+        }
         assert len(json.dumps(body)) == 2**20 + excess
         status, answer = post(simulator, body)
         assert (status, answer["error"]["status"]) == (expected, expected)
 
 
 @pytest.mark.parametrize(
-    "kind, value", [(EmbeddingsClient, ["a"]), (ImageEmbeddingsClient, [ImageEmbeddingInput(image="data:,")])]
+    "kind, value",
+    [(EmbeddingsClient, ["a"]), (ImageEmbeddingsClient, [ImageEmbeddingInput(image="data:,")])],
 )
 def test_embeddings_are_not_found_on_a_chat_endpoint(simulator, certificates, kind, value):
     with key_client(simulator, certificates, kind=kind) as client:
@@ -675,7 +877,9 @@ def test_an_unknown_route_is_not_found(simulator, certificates):
     assert error.response.json() == {"detail": "Not Found"}
 
 
-@pytest.mark.parametrize("method, path", [("GET", CHAT), ("POST", "/info"), ("DELETE", "/v1/models"), ("PUT", V1_CHAT)])
+@pytest.mark.parametrize(
+    "method, path", [("GET", CHAT), ("POST", "/info"), ("DELETE", "/v1/models"), ("PUT", V1_CHAT)]
+)
 def test_a_wrong_method_is_not_allowed(simulator, method, path):
     status, _, content = raw(simulator, method, path, ASK)
     assert (status, json.loads(content)) == (405, {"detail": "Method Not Allowed"})
@@ -684,7 +888,9 @@ def test_a_wrong_method_is_not_allowed(simulator, method, path):
 # The engine's own route
 
 
-@pytest.mark.parametrize("temperature, accepted", [(0, True), (2, True), (2.1, False), (-0.1, False)])
+@pytest.mark.parametrize(
+    "temperature, accepted", [(0, True), (2, True), (2.1, False), (-0.1, False)]
+)
 def test_v1_accepts_temperatures_up_to_two(simulator, temperature, accepted):
     status, _ = post(simulator, {**ASK, "temperature": temperature, "max_tokens": 2}, V1_CHAT)
     assert status == 200 if accepted else status in (400, 422)
@@ -692,19 +898,30 @@ def test_v1_accepts_temperatures_up_to_two(simulator, temperature, accepted):
 
 def test_v1_needs_no_header_for_extra_parameters_and_accepts_the_key_as_bearer(simulator):
     body = {**GREEDY, "model": "any", "logprobs": True, "max_completion_tokens": 2, "n": 1}
-    status, _, content = raw(simulator, "POST", V1_CHAT, body, {"Authorization": f"Bearer {simulator.azure.key}"})
+    status, _, content = raw(
+        simulator, "POST", V1_CHAT, body, {"Authorization": f"Bearer {simulator.azure.key}"}
+    )
     answer = json.loads(content)
     assert status == 200
-    assert len(answer["choices"][0]["logprobs"]["content"]) == answer["usage"]["completion_tokens"] == 2
+    assert (
+        len(answer["choices"][0]["logprobs"]["content"])
+        == answer["usage"]["completion_tokens"]
+        == 2
+    )
 
 
 def test_v1_accepts_a_developer_message(simulator):
-    body = {"messages": [{"role": "developer", "content": "Be brief."}, *ASK["messages"]], "max_tokens": 2}
+    body = {
+        "messages": [{"role": "developer", "content": "Be brief."}, *ASK["messages"]],
+        "max_tokens": 2,
+    }
     assert post(simulator, body, V1_CHAT)[0] == 200
 
 
 @pytest.mark.parametrize("options", [None, {"include_usage": False}, {"include_usage": True}])
-def test_v1_streams_usage_only_when_asked_and_in_an_event_of_its_own(simulator, certificates, options):
+def test_v1_streams_usage_only_when_asked_and_in_an_event_of_its_own(
+    simulator, certificates, options
+):
     body = {**GREEDY, **({"stream_options": options} if options else {})}
     with key_client(simulator, certificates, path="/v1") as client:
         updates = updates_of(client, body)
@@ -760,7 +977,9 @@ def test_every_fault_is_tested_here():
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("name", REFUSED)
-def test_an_error_on_request_is_raised_and_retried_as_the_real_one(client, arrived, pauses, name, stream):
+def test_an_error_on_request_is_raised_and_retried_as_the_real_one(
+    client, arrived, pauses, name, stream
+):
     status, kind, code, requests = REFUSED[name]
     error = refusal(client.complete, messages=MESSAGES, stream=stream, **fault(name))
     assert (type(error), error.status_code) == (kind, status)
@@ -770,7 +989,10 @@ def test_an_error_on_request_is_raised_and_retried_as_the_real_one(client, arriv
 
 
 def test_the_refused_bodies_and_headers_are_those_recorded(client):
-    found = {name: refusal(client.complete, ASK, **fault(name)).response for name in ("401", "424", "429", "content-filter")}
+    found = {
+        name: refusal(client.complete, ASK, **fault(name)).response
+        for name in ("401", "424", "429", "content-filter")
+    }
     assert found["401"].json() == UNAUTHORIZED
     assert found["401"].headers["x-ms-error-reason"] == "Invalid JWT."
     assert found["424"].json() == {"detail": "Not Found"}
@@ -787,7 +1009,9 @@ def test_the_refused_bodies_and_headers_are_those_recorded(client):
         "code": "content_filter",
         "status": 400,
     }
-    assert reason["message"].startswith("The response was filtered due to the prompt triggering Microsoft's content management")
+    assert reason["message"].startswith(
+        "The response was filtered due to the prompt triggering Microsoft's content management"
+    )
 
 
 def test_too_many_requests_with_retry_after_is_retried_after_that_time(client, arrived):
@@ -809,7 +1033,9 @@ def test_too_many_requests_with_retry_after_is_retried_after_that_time(client, a
         ("429; times=0", [200], []),
     ],
 )
-def test_retry_after_is_what_makes_the_client_try_again(client, arrived, pauses, asked, statuses, slept):
+def test_retry_after_is_what_makes_the_client_try_again(
+    client, arrived, pauses, asked, statuses, slept
+):
     if statuses[-1] == 200:
         assert client.complete(GREEDY, **fault(asked)).usage
     else:
@@ -818,7 +1044,9 @@ def test_retry_after_is_what_makes_the_client_try_again(client, arrived, pauses,
     assert pauses == slept
 
 
-def test_the_asynchronous_client_retries_after_the_time_it_is_told(simulator, certificates, arrived, monkeypatch):
+def test_the_asynchronous_client_retries_after_the_time_it_is_told(
+    simulator, certificates, arrived, monkeypatch
+):
     slept = []
 
     async def sleep(transport, duration):
@@ -841,23 +1069,37 @@ def test_times_counts_for_each_call_anew(client, arrived, pauses):
 
 def test_times_follows_the_retry_count_of_clients_that_send_one(simulator):
     headers = {"x-simulated-fault": "429; times=1"}
-    statuses = [raw_v1(simulator, {**headers, "x-stainless-retry-count": count}) for count in ("0", "1", "0")]
+    statuses = [
+        raw_v1(simulator, {**headers, "x-stainless-retry-count": count})
+        for count in ("0", "1", "0")
+    ]
     assert statuses == [429, 200, 429]
 
 
 def test_times_follows_the_id_of_a_request_before_the_retry_count(simulator):
     """So a loop around the OpenAI SDK, which counts each call anew, gets its second answer if it keeps the id."""
     headers = {"x-simulated-fault": "429; times=1", "x-stainless-retry-count": "0"}
-    statuses = [raw_v1(simulator, {**headers, "x-ms-client-request-id": name}) for name in ("mine-1", "mine-1", "mine-2")]
+    statuses = [
+        raw_v1(simulator, {**headers, "x-ms-client-request-id": name})
+        for name in ("mine-1", "mine-1", "mine-2")
+    ]
     assert statuses == [429, 200, 429]
 
 
 def raw_v1(simulator, headers: dict[str, str]) -> int:
-    return raw(simulator, "POST", V1_CHAT, {**ASK, "max_tokens": 1}, {"api-key": simulator.azure.key, **headers})[0]
+    return raw(
+        simulator,
+        "POST",
+        V1_CHAT,
+        {**ASK, "max_tokens": 1},
+        {"api-key": simulator.azure.key, **headers},
+    )[0]
 
 
 @both_schemes
-def test_a_cut_stream_raises_after_the_pieces_that_arrived(simulator, certificates, scheme, arrived):
+def test_a_cut_stream_raises_after_the_pieces_that_arrived(
+    simulator, certificates, scheme, arrived
+):
     delivered = []
     with key_client(simulator, certificates, scheme) as client:
         stream = client.complete({**GREEDY, "stream": True}, **fault("cut; after=4"))
@@ -874,7 +1116,9 @@ def test_a_cut_stream_raises_asynchronously(simulator, certificates, scheme):
     delivered = []
 
     async def main():
-        async with key_client(simulator, certificates, scheme, AsyncChatCompletionsClient) as client:
+        async with key_client(
+            simulator, certificates, scheme, AsyncChatCompletionsClient
+        ) as client:
             async for update in await client.complete({**GREEDY, "stream": True}, **fault("cut")):
                 delivered.append(update)
 
@@ -887,7 +1131,12 @@ def test_a_cut_stream_raises_asynchronously(simulator, certificates, scheme):
 def test_an_early_end_is_silent(simulator, certificates):
     async def main():
         async with key_client(simulator, certificates, kind=AsyncChatCompletionsClient) as client:
-            return [update async for update in await client.complete({**GREEDY, "stream": True}, **fault("end; after=3"))]
+            return [
+                update
+                async for update in await client.complete(
+                    {**GREEDY, "stream": True}, **fault("end; after=3")
+                )
+            ]
 
     with key_client(simulator, certificates) as client:
         updates = updates_of(client, **fault("end; after=3"))
@@ -898,15 +1147,27 @@ def test_an_early_end_is_silent(simulator, certificates):
 
 
 def test_an_error_event_is_on_the_wire_and_dropped_by_the_client(simulator, certificates, client):
-    request = wire_request(simulator.azure.key, {**GREEDY, "stream": True}, **{"x-simulated-fault": "error-event; after=2"})
+    request = wire_request(
+        simulator.azure.key,
+        {**GREEDY, "stream": True},
+        **{"x-simulated-fault": "error-event; after=2"},
+    )
     events = events_in(chunks_on_the_wire(simulator.http_url, certificates, request)[1])
     assert [number for number, event in enumerate(events) if "error" in event] == [3]
-    assert len(updates_of(client, **fault("error-event; after=2"))) == len(updates_of(client)) == len(events) - 1
-    assert text_of(updates_of(client, **fault("error-event; after=2"))) == text_of(updates_of(client))
+    assert (
+        len(updates_of(client, **fault("error-event; after=2")))
+        == len(updates_of(client))
+        == len(events) - 1
+    )
+    assert text_of(updates_of(client, **fault("error-event; after=2"))) == text_of(
+        updates_of(client)
+    )
 
 
 def test_an_error_event_as_the_container_writes_it_stops_the_client_after_what_came_before(client):
-    stream = client.complete(messages=MESSAGES, stream=True, temperature=0, **fault("event-line; after=2"))
+    stream = client.complete(
+        messages=MESSAGES, stream=True, temperature=0, **fault("event-line; after=2")
+    )
     updates = []
     with pytest.raises(ValueError, match="SSE event not supported"):
         for update in stream:
@@ -924,8 +1185,12 @@ def test_a_fault_in_a_stream_happens_at_its_end_at_the_latest(client):
     assert finish_of(updates) is None
 
 
-def test_a_chunk_with_empty_choices_is_on_the_wire_and_skipped_by_the_client(simulator, certificates, client):
-    request = wire_request(simulator.azure.key, {**GREEDY, "stream": True}, **{"x-simulated-fault": "empty-choices"})
+def test_a_chunk_with_empty_choices_is_on_the_wire_and_skipped_by_the_client(
+    simulator, certificates, client
+):
+    request = wire_request(
+        simulator.azure.key, {**GREEDY, "stream": True}, **{"x-simulated-fault": "empty-choices"}
+    )
     events = events_in(chunks_on_the_wire(simulator.http_url, certificates, request)[1])
     assert [number for number, event in enumerate(events) if not event["choices"]] == [0]
     assert "usage" not in events[0]
@@ -944,7 +1209,10 @@ def test_usage_apart_is_delivered_without_choices(client):
 
 def test_a_filtered_answer_is_blanked_or_broken_off(client):
     response = client.complete(GREEDY, **fault("filtered-answer"))
-    assert (response.choices[0].message.content, response.choices[0].finish_reason) == ("", "content_filter")
+    assert (response.choices[0].message.content, response.choices[0].finish_reason) == (
+        "",
+        "content_filter",
+    )
     updates = updates_of(client, **fault("filtered-answer; after=3"))
     assert len(updates) == 5  # the role, three pieces, the end
     assert finish_of(updates) == "content_filter"
@@ -958,10 +1226,18 @@ def test_the_end_of_a_filtered_stream_is_a_chunk_like_the_others(client):
 
 
 def test_no_logprobs_drops_what_was_asked_for(client):
-    response = client.complete(messages=MESSAGES, max_tokens=2, model_extras={"logprobs": True}, **fault("no-logprobs"))
+    response = client.complete(
+        messages=MESSAGES, max_tokens=2, model_extras={"logprobs": True}, **fault("no-logprobs")
+    )
     assert response.choices[0].get("logprobs") is None
     updates = list(
-        client.complete(messages=MESSAGES, max_tokens=2, stream=True, model_extras={"logprobs": True}, **fault("no-logprobs"))
+        client.complete(
+            messages=MESSAGES,
+            max_tokens=2,
+            stream=True,
+            model_extras={"logprobs": True},
+            **fault("no-logprobs"),
+        )
     )
     assert not any(update.choices[0].get("logprobs") for update in updates)
 
@@ -973,14 +1249,17 @@ def test_no_info_is_not_found(client):
 
 
 @pytest.mark.parametrize(
-    "change, original", [({"temperature": 1.5}, "422"), ({"logprobs": True}, "400"), ({"max_tokens": 16_384}, "400")]
+    "change, original",
+    [({"temperature": 1.5}, "422"), ({"logprobs": True}, "400"), ({"max_tokens": 16_384}, "400")],
 )
 def test_the_gateway_turns_an_error_of_the_container_into_424(client, arrived, change, original):
     error = refusal(client.complete, {**ASK, **change}, **fault("gateway"))
     assert (type(error), error.status_code) == (HttpResponseError, 424)
     assert error.response.headers["ms-azureml-model-error-statuscode"] == original
     assert error.response.headers["ms-azureml-model-error-reason"]
-    assert refusal(client.complete, {**ASK, **change}).response.json() == error.response.json()  # the body stays
+    assert (
+        refusal(client.complete, {**ASK, **change}).response.json() == error.response.json()
+    )  # the body stays
     assert [entry["status"] for entry in arrived()] == [424, int(original)]
 
 
@@ -999,7 +1278,9 @@ def test_behind_the_gateway_the_servers_own_status_is_in_a_header(client):
 def test_a_refused_value_is_worded_in_the_three_shapes_that_were_seen(client):
     wrong = {**ASK, "temperature": 1.5}
     details = refusal(client.complete, wrong).response.json()["error"]["details"]
-    as_list, as_object = (refusal(client.complete, wrong, **fault(name)) for name in ("detail-list", "detail-object"))
+    as_list, as_object = (
+        refusal(client.complete, wrong, **fault(name)) for name in ("detail-list", "detail-object")
+    )
     assert (as_list.status_code, as_list.response.json()) == (422, {"detail": details})
     assert as_object.status_code == 422
     assert as_object.response.json() == {
@@ -1013,11 +1294,17 @@ def test_a_refused_value_is_worded_in_the_three_shapes_that_were_seen(client):
 @pytest.mark.parametrize("name", ["detail-list", "detail-object"])
 def test_other_errors_and_answers_keep_their_shape(client, name):
     extra = {**ASK, "logprobs": True}
-    assert refusal(client.complete, extra, **fault(name)).response.json() == refusal(client.complete, extra).response.json()
+    assert (
+        refusal(client.complete, extra, **fault(name)).response.json()
+        == refusal(client.complete, extra).response.json()
+    )
     assert client.complete(GREEDY, **fault(name)).usage
 
 
-@pytest.mark.parametrize("asked", ["418", "429; times=some", "cut; after", "slow; seconds=soon", "429; retry=1", "; times=1"])
+@pytest.mark.parametrize(
+    "asked",
+    ["418", "429; times=some", "cut; after", "slow; seconds=soon", "429; retry=1", "; times=1"],
+)
 def test_an_unknown_fault_is_refused_with_the_list_of_names(client, asked):
     error = refusal(client.complete, ASK, **fault(asked))
     detail = error.response.json()["detail"]
@@ -1029,7 +1316,14 @@ def test_an_unknown_fault_is_refused_with_the_list_of_names(client, asked):
 
 
 @pytest.mark.parametrize(
-    "asked", ["wait; seconds=inf", "slow; seconds=nan", "wait; seconds=-1", "429; times=-1", "end; after=-1"]
+    "asked",
+    [
+        "wait; seconds=inf",
+        "slow; seconds=nan",
+        "wait; seconds=-1",
+        "429; times=-1",
+        "end; after=-1",
+    ],
 )
 def test_a_fault_with_an_impossible_number_is_refused(azure, asked):
     assert ask_core(azure, "POST", CHAT, ASK, x_simulated_fault=asked).status == 400
@@ -1041,7 +1335,11 @@ def test_a_fault_with_an_impossible_number_is_refused(azure, asked):
 def test_requests_are_shown_as_they_were_sent(client, simulator, arrived):
     client.complete(messages=MESSAGES, temperature=0)
     (entry,) = arrived()
-    assert (entry["method"], entry["path"], entry["query"]) == ("POST", CHAT, "api-version=2024-05-01-preview")
+    assert (entry["method"], entry["path"], entry["query"]) == (
+        "POST",
+        CHAT,
+        "api-version=2024-05-01-preview",
+    )
     assert (entry["body"], entry["status"]) == ({**ASK, "temperature": 0}, 200)
     headers = entry["headers"]
     assert headers["user-agent"].startswith("azsdk-python-ai-inference/1.0.0b9 ")
@@ -1055,7 +1353,9 @@ def test_only_the_last_hundred_requests_are_remembered_and_fewer_on_request(azur
     shown = json.loads(ask_core(azure, "GET", "/simulator/requests").body)["requests"]
     assert [entry["query"] for entry in shown] == [f"number={number}" for number in range(30, 130)]
     for last, count in (("3", 3), ("0", 0), ("1000", 100), ("x", 100)):
-        found = json.loads(ask_core(azure, "GET", "/simulator/requests", query=f"last={last}").body)["requests"]
+        found = json.loads(
+            ask_core(azure, "GET", "/simulator/requests", query=f"last={last}").body
+        )["requests"]
         assert found == shown[len(shown) - count :]
 
 
@@ -1075,9 +1375,9 @@ KEYS = ["simulated-key-1234", 'quo"ted-1234', "back\\slash-1234"]
 def test_secrets_are_never_shown_wherever_they_stand(simulator, key):
     azure = SimulatedAzure(key, assistant=simulator.azure.assistant)
     identity = {"x_identity_header": azure.identity_header}
-    token = json.loads(ask_core(azure, "GET", "/msi/token", query="resource=https://ml.azure.com", **identity).body)[
-        "access_token"
-    ]
+    token = json.loads(
+        ask_core(azure, "GET", "/msi/token", query="resource=https://ml.azure.com", **identity).body
+    )["access_token"]
     for secret in (key, token, azure.identity_header):
         text = f"My key is {secret}."
         ask_core(
@@ -1093,7 +1393,9 @@ def test_secrets_are_never_shown_wherever_they_stand(simulator, key):
     shown = json.loads(ask_core(azure, "GET", "/simulator/requests").body)
     assert len(shown["requests"]) == 13
     strings = list(strings_in(shown))
-    assert not [text for text in strings if key in text or token in text or azure.identity_header in text]
+    assert not [
+        text for text in strings if key in text or token in text or azure.identity_header in text
+    ]
     assert "My key is ***." in strings
 
 
@@ -1123,7 +1425,9 @@ def test_a_very_short_key_does_not_break_what_is_shown(key):
     assert (entry["status"], entry["headers"]) == (200, {"api-key": "***"})
 
 
-@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 60_000, b"\xff\xfe"], ids=["lists", "objects", "not UTF-8"])
+@pytest.mark.parametrize(
+    "body", [b"[" * 100_000, b'{"a":' * 60_000, b"\xff\xfe"], ids=["lists", "objects", "not UTF-8"]
+)
 def test_a_strange_body_does_not_break_what_is_shown(azure, body):
     ask_core(azure, "POST", CHAT, body, x_simulated_fault="403")
     assert ask_core(azure, "GET", "/simulator/requests").status == 200
@@ -1134,7 +1438,14 @@ def test_a_digit_that_is_no_number_is_not_an_error_of_the_simulator(azure, where
     if where == "last":
         assert ask_core(azure, "GET", "/simulator/requests", query="last=%C2%B2").status == 200
     else:
-        answer = ask_core(azure, "POST", CHAT, ASK, x_simulated_fault="403; times=1", x_stainless_retry_count="\xb2")
+        answer = ask_core(
+            azure,
+            "POST",
+            CHAT,
+            ASK,
+            x_simulated_fault="403; times=1",
+            x_stainless_retry_count="\xb2",
+        )
         assert answer.status == 403
 
 
@@ -1148,7 +1459,11 @@ def test_the_core_answers_without_any_socket(azure, monkeypatch):
     monkeypatch.setattr(socket, "socket", no_socket)
     assert ask_core(azure, "GET", "/").body == b"healthy"
     whole = ask_core(azure, "POST", CHAT, GREEDY)
-    assert (whole.status, whole.headers["content-type"], whole.delay) == (200, "application/json", 0)
+    assert (whole.status, whole.headers["content-type"], whole.delay) == (
+        200,
+        "application/json",
+        0,
+    )
     text = json.loads(whole.body)["choices"][0]["message"]["content"]
     streamed = ask_core(azure, "POST", CHAT, {**GREEDY, "stream": True})
     events = list(streamed.body)
@@ -1178,7 +1493,10 @@ def test_the_core_says_how_long_to_wait_and_waits_for_nothing(simulator):
     assert ask_core(azure, "POST", CHAT, {**ASK, "stream": True}).pace == 5
     whole = ask_core(azure, "POST", CHAT, {**GREEDY, "max_tokens": 3})
     assert whole.delay == 15
-    assert ask_core(azure, "POST", CHAT, {**ASK, "stream": True}, x_simulated_fault="slow").pace == 0.25
+    assert (
+        ask_core(azure, "POST", CHAT, {**ASK, "stream": True}, x_simulated_fault="slow").pace
+        == 0.25
+    )
     assert ask_core(azure, "GET", "/info", x_simulated_fault="wait").delay == 2
     three = {**GREEDY, "max_tokens": 3}
     assert ask_core(azure, "POST", CHAT, three, x_simulated_fault="wait; seconds=0.5").delay == 15.5
@@ -1186,7 +1504,13 @@ def test_the_core_says_how_long_to_wait_and_waits_for_nothing(simulator):
 
 
 def test_a_token_ends(azure, monkeypatch):
-    answer = ask_core(azure, "GET", "/msi/token", query="resource=https://ml.azure.com/", x_identity_header=azure.identity_header)
+    answer = ask_core(
+        azure,
+        "GET",
+        "/msi/token",
+        query="resource=https://ml.azure.com/",
+        x_identity_header=azure.identity_header,
+    )
     token = json.loads(answer.body)
     request = Request("GET", "/info", headers={"authorization": f"Bearer {token['access_token']}"})
     assert azure.handle(request).status == 200
@@ -1197,10 +1521,17 @@ def test_a_token_ends(azure, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "query, identity_header, status", [("resource=x", "wrong", 401), ("resource=x", None, 401), ("", "right", 400)]
+    "query, identity_header, status",
+    [("resource=x", "wrong", 401), ("resource=x", None, 401), ("", "right", 400)],
 )
-def test_the_token_route_refuses_strangers_and_asks_for_a_resource(azure, query, identity_header, status):
-    headers = {} if identity_header is None else {"x_identity_header": identity_header.replace("right", azure.identity_header)}
+def test_the_token_route_refuses_strangers_and_asks_for_a_resource(
+    azure, query, identity_header, status
+):
+    headers = (
+        {}
+        if identity_header is None
+        else {"x_identity_header": identity_header.replace("right", azure.identity_header)}
+    )
     assert ask_core(azure, "GET", "/msi/token", query=query, **headers).status == status
 
 
@@ -1221,7 +1552,11 @@ def test_requests_without_a_key_to_nowhere_push_no_other_out_of_memory(azure):
 
 
 def test_long_headers_and_paths_are_remembered_only_in_part(azure):
-    azure.handle(Request("GET", "/info", "q" * 10**6, {"x-" + "n" * 10**6: "v" * 10**6, "api-key": azure.key}))
+    azure.handle(
+        Request(
+            "GET", "/info", "q" * 10**6, {"x-" + "n" * 10**6: "v" * 10**6, "api-key": azure.key}
+        )
+    )
     (entry,) = azure.journal
     assert len(json.dumps(entry)) < 200_000
 
@@ -1243,7 +1578,10 @@ def test_absurd_limits_are_refused(azure, limit):
 
 
 def test_a_bias_for_more_tokens_than_is_sensible_is_refused(azure):
-    body = {"messages": [{"role": "user", "content": "Hi"}], "logit_bias": dict.fromkeys(range(2000), 1)}
+    body = {
+        "messages": [{"role": "user", "content": "Hi"}],
+        "logit_bias": dict.fromkeys(range(2000), 1),
+    }
     assert ask_core(azure, "POST", "/v1/chat/completions", json.dumps(body).encode()).status == 400
 
 
@@ -1264,5 +1602,11 @@ def test_a_model_that_cannot_be_loaded_is_named_in_each_answer(monkeypatch):
 @pytest.mark.parametrize("before", range(-34, 3, 4))
 def test_a_key_at_the_place_where_memory_cuts_leaves_no_half_of_it(before):
     azure = SimulatedAzure()
-    ask_core(azure, "POST", CHAT, b"x" * (65_536 + before) + azure.key.encode(), x_note="x" * (2000 + before) + azure.key)
+    ask_core(
+        azure,
+        "POST",
+        CHAT,
+        b"x" * (65_536 + before) + azure.key.encode(),
+        x_note="x" * (2000 + before) + azure.key,
+    )
     assert azure.key[:8] not in json.dumps(list(azure.journal))

@@ -21,13 +21,32 @@ from simulated_azure.errors import RequestError
 from simulated_azure.inference import model as model_module
 from simulated_azure.inference import skills, tokens
 from simulated_azure.inference.completions import Assistant
-from simulated_azure.inference.model import Background, Distribution, LanguageModel, Sampler, Sampling, Topic
+from simulated_azure.inference.model import (
+    Background,
+    Distribution,
+    LanguageModel,
+    Sampler,
+    Sampling,
+    Topic,
+)
 from simulated_azure.inference.questions import load_manners, load_questions
-from simulated_azure.inference.tokens import IM_END, IM_SEP, VOCABULARY_SIZE, count_prompt, encode, encoding, token_bytes
+from simulated_azure.inference.tokens import (
+    IM_END,
+    IM_SEP,
+    VOCABULARY_SIZE,
+    count_prompt,
+    encode,
+    encoding,
+    token_bytes,
+)
 
 LANGUAGES = "How many languages are in the world?"
 QUESTIONS = {question.id: question for question in load_questions()}
-BY_MANNER = {(q.id, manner): texts for q in QUESTIONS.values() for manner, texts in {"": q.answers, **q.styles}.items()}
+BY_MANNER = {
+    (q.id, manner): texts
+    for q in QUESTIONS.values()
+    for manner, texts in {"": q.answers, **q.styles}.items()
+}
 DRAWS = 10_000
 
 # -- asking ------------------------------------------------------------------------------------------------------------
@@ -46,7 +65,9 @@ def topics(assistant) -> dict[str, Topic]:
 def request_body(messages, **parameters) -> bytes:
     if isinstance(messages, str):
         messages = [("user", messages)]
-    return json.dumps({"messages": [{"role": role, "content": text} for role, text in messages], **parameters}).encode()
+    return json.dumps(
+        {"messages": [{"role": role, "content": text} for role, text in messages], **parameters}
+    ).encode()
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +95,12 @@ def stream(assistant):
     """The events of a streamed answer, without [DONE]."""
 
     def stream(messages, **parameters) -> list[dict]:
-        answer = assistant.answer(request_body(messages, stream=True, **parameters), "pass-through", True)
-        events = [event.decode() for event in answer.events()]  # each event alone must be valid UTF-8
+        answer = assistant.answer(
+            request_body(messages, stream=True, **parameters), "pass-through", True
+        )
+        events = [
+            event.decode() for event in answer.events()
+        ]  # each event alone must be valid UTF-8
         assert events.pop() == "data: [DONE]\n\n"
         return [json.loads(event.removeprefix("data: ")) for event in events]
 
@@ -110,7 +135,9 @@ def dense(distribution: Distribution) -> np.ndarray:
     return probabilities
 
 
-def sampled(probabilities: np.ndarray, sampling: Sampling, given=()) -> tuple[np.ndarray, np.ndarray]:
+def sampled(
+    probabilities: np.ndarray, sampling: Sampling, given=()
+) -> tuple[np.ndarray, np.ndarray]:
     """(probabilities after bias, penalties, temperature and top_p; which tokens lie on the edge of top_p's set, of which
     any may be kept, since they are equally likely)."""
     logits = np.log(probabilities)
@@ -141,7 +168,9 @@ def assert_drawn_from(drawn, expected: np.ndarray, edge: np.ndarray | None = Non
     """Chi-square, rare tokens pooled; and nothing is drawn that has no probability."""
     observed = np.bincount(drawn, minlength=VOCABULARY_SIZE).astype(float)
     possible = expected > 0 if edge is None else (expected > 0) | edge
-    assert not (impossible := np.flatnonzero(observed * ~possible)).size, f"drawn without probability: {impossible[:10]}"
+    assert not (impossible := np.flatnonzero(observed * ~possible)).size, (
+        f"drawn without probability: {impossible[:10]}"
+    )
     counts = expected * observed.sum()
     alone = (counts >= 10) if edge is None else (counts >= 10) & ~edge
     cells = [(observed[alone], counts[alone])]
@@ -151,7 +180,9 @@ def assert_drawn_from(drawn, expected: np.ndarray, edge: np.ndarray | None = Non
     seen, wanted = seen[wanted > 1e-9], wanted[wanted > 1e-9]
     freedom = len(seen) - 1
     chi_square = ((seen - wanted) ** 2 / np.maximum(wanted, 1)).sum()
-    assert chi_square < freedom + 6 * math.sqrt(2 * freedom) + 36, f"chi-square {chi_square:.0f} at {freedom} degrees of freedom"
+    assert chi_square < freedom + 6 * math.sqrt(2 * freedom) + 36, (
+        f"chi-square {chi_square:.0f} at {freedom} degrees of freedom"
+    )
 
 
 def draws(sampler: Sampler, seed, count: int = DRAWS) -> list[int]:
@@ -163,7 +194,9 @@ def toy(named: dict[int, float], rest: float = 1e-9, common=(500, 501, 502)) -> 
     """A small distribution with almost nothing in the background."""
     total = sum(named.values())
     background = Background(dict.fromkeys(common, 1))
-    return Distribution({token: p / total * (1 - rest) for token, p in named.items()}, rest, background)
+    return Distribution(
+        {token: p / total * (1 - rest) for token, p in named.items()}, rest, background
+    )
 
 
 class Text:
@@ -171,11 +204,21 @@ class Text:
     0, 1, 2 ... tokens in turn, p(token) = (count + kinds * p(token after the shorter run)) / (total + kinds)."""
 
     def __init__(self, topics):
-        self.tokens = np.array([token for topic in topics for answer in topic.answers for token in answer])
-        spans = [(topic, number, len(answer)) for topic in topics for number, answer in enumerate(topic.answers)]
+        self.tokens = np.array(
+            [token for topic in topics for answer in topic.answers for token in answer]
+        )
+        spans = [
+            (topic, number, len(answer))
+            for topic in topics
+            for number, answer in enumerate(topic.answers)
+        ]
         self.place = np.concatenate([np.arange(length) for *_, length in spans])
-        self.preferred = np.concatenate([np.full(length, number == 0) for _, number, length in spans])
-        self.topic = np.repeat([topic.name for topic, *_ in spans], [length for *_, length in spans])
+        self.preferred = np.concatenate(
+            [np.full(length, number == 0) for _, number, length in spans]
+        )
+        self.topic = np.repeat(
+            [topic.name for topic, *_ in spans], [length for *_, length in spans]
+        )
         counts = np.bincount(self.tokens[self.tokens != IM_SEP], minlength=VOCABULARY_SIZE)
         floor = model_module.FLOOR
         self.background = (1 - floor) * counts / counts.sum() + floor / VOCABULARY_SIZE
@@ -187,7 +230,9 @@ class Text:
             matching &= (self.place[ends] >= back) & (self.tokens[ends - back] == token)
             run += matching
         own = self.topic[ends] == topic.name
-        worth = np.where(own, np.where(self.preferred[ends], model_module.PREFERRED, 1.0), model_module.ELSEWHERE)
+        worth = np.where(
+            own, np.where(self.preferred[ends], model_module.PREFERRED, 1.0), model_module.ELSEWHERE
+        )
         probabilities = self.background
         for length in range(int(run[own | (run >= 2)].max(initial=0)) + 1):
             here = (run >= length) & (own | (run >= 2))
@@ -207,7 +252,10 @@ CONTEXTS = {  # topic, and what was said of an answer so far
     "start": ("languages-world", ""),
     "after one token": ("languages-world", "There"),
     "a fork between answers": ("languages-world", "There are about 7,000 languages"),
-    "in the middle": ("languages-world", "There are about 7,000 languages in the world today. The exact"),
+    "in the middle": (
+        "languages-world",
+        "There are about 7,000 languages in the world today. The exact",
+    ),
     "astray": ("languages-world", "There are about 7,000 jokes in the"),
     "another topic's words": ("temperature", "The capital of France is"),
     "never seen": ("hello", " zq zq zq zq"),
@@ -253,7 +301,9 @@ def test_every_topic_starts_with_a_distribution(assistant, topics):
 
 
 @pytest.mark.parametrize("name", CONTEXTS)
-def test_probabilities_are_those_of_the_documented_back_off(assistant, topics, text, distribution, name):
+def test_probabilities_are_those_of_the_documented_back_off(
+    assistant, topics, text, distribution, name
+):
     expected = text.probabilities(*situation(topics, name))
     np.testing.assert_allclose(dense(distribution(name)), expected, rtol=1e-9)
 
@@ -261,7 +311,9 @@ def test_probabilities_are_those_of_the_documented_back_off(assistant, topics, t
 @pytest.mark.parametrize("name", ["start", "a fork between answers", "astray"])
 def test_logprobs_of_all_one_token_continuations_add_up_to_one(distribution, name):
     it = distribution(name)
-    assert math.fsum(math.exp(it.logprob(token)) for token in range(VOCABULARY_SIZE)) == pytest.approx(1, abs=1e-9)
+    assert math.fsum(
+        math.exp(it.logprob(token)) for token in range(VOCABULARY_SIZE)
+    ) == pytest.approx(1, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", CONTEXTS)
@@ -271,14 +323,18 @@ def test_most_likely_tokens_are_the_first_of_all_sorted(distribution, name, coun
     expected = np.argsort(-probabilities, kind="stable")[:count]
     found = distribution(name).most_likely(count)
     assert [token for token, _ in found] == expected.tolist()
-    np.testing.assert_allclose([logprob for _, logprob in found], np.log(probabilities[expected]), rtol=1e-9)
+    np.testing.assert_allclose(
+        [logprob for _, logprob in found], np.log(probabilities[expected]), rtol=1e-9
+    )
 
 
 def test_most_likely_tokens_can_be_common_ones_that_the_context_does_not_name():
     it = Distribution({8: 0.2, 501: 0.05}, 0.75, Background({500: 6, 501: 2, 502: 1, 7: 1}))
     found = it.most_likely(5)
     assert [token for token, _ in found] == [500, 8, 501, 7, 502]
-    assert [logprob for _, logprob in found] == pytest.approx([it.logprob(token) for token, _ in found])
+    assert [logprob for _, logprob in found] == pytest.approx(
+        [it.logprob(token) for token, _ in found]
+    )
 
 
 # -- the sampler -------------------------------------------------------------------------------------------------------
@@ -290,27 +346,43 @@ def test_most_likely_tokens_can_be_common_ones_that_the_context_does_not_name():
 def test_draws_have_the_computed_frequencies(distribution, name, temperature, top_p):
     sampling = Sampling(temperature, top_p)
     expected, edge = sampled(dense(distribution(name)), sampling)
-    assert_drawn_from(draws(Sampler(distribution(name), sampling, {}), f"{name}/{temperature}/{top_p}"), expected, edge)
+    assert_drawn_from(
+        draws(Sampler(distribution(name), sampling, {}), f"{name}/{temperature}/{top_p}"),
+        expected,
+        edge,
+    )
 
 
 @pytest.mark.parametrize("temperature", [1, 1.5, 2])
 @pytest.mark.parametrize("top_p", [1, 0.97, 0.5])
-def test_draws_from_a_wide_distribution_have_the_computed_frequencies(assistant, temperature, top_p):
+def test_draws_from_a_wide_distribution_have_the_computed_frequencies(
+    assistant, temperature, top_p
+):
     """No answer matters here, only the background; a few common tokens are made rarer by a bias."""
     it = Distribution({}, 1.0, assistant.model.background)
-    sampling = Sampling(temperature, top_p, logit_bias=dict.fromkeys(it.background.tokens[:6], -2.0))
+    sampling = Sampling(
+        temperature, top_p, logit_bias=dict.fromkeys(it.background.tokens[:6], -2.0)
+    )
     expected, edge = sampled(dense(it), sampling)
-    assert_drawn_from(draws(Sampler(it, sampling, {}), f"wide/{temperature}/{top_p}"), expected, edge)
+    assert_drawn_from(
+        draws(Sampler(it, sampling, {}), f"wide/{temperature}/{top_p}"), expected, edge
+    )
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1, 2])
 @pytest.mark.parametrize("top_p", [1, 0.9])
-@pytest.mark.parametrize(("presence", "frequency"), [(0, 0), (1.5, 0), (0, 0.7), (-1, -0.5), (2, 2)])
-def test_bias_and_penalties_shift_the_frequencies_as_computed(distribution, temperature, top_p, presence, frequency):
+@pytest.mark.parametrize(
+    ("presence", "frequency"), [(0, 0), (1.5, 0), (0, 0.7), (-1, -0.5), (2, 2)]
+)
+def test_bias_and_penalties_shift_the_frequencies_as_computed(
+    distribution, temperature, top_p, presence, frequency
+):
     it = distribution("a fork between answers")
     likely = [token for token, _ in it.most_likely(6)]
     unseen = next(token for token in range(90_000, 100_000) if token not in it.named)
-    sampling = Sampling(temperature, top_p, presence, frequency, {likely[0]: -4, likely[2]: 2.5, unseen: 12})
+    sampling = Sampling(
+        temperature, top_p, presence, frequency, {likely[0]: -4, likely[2]: 2.5, unseen: 12}
+    )
     given = {likely[0]: 1, likely[1]: 3, unseen: 1, likely[4]: 2}
     expected, edge = sampled(dense(it), sampling, given)
     assert_drawn_from(draws(Sampler(it, sampling, given), f"{sampling}"), expected, edge)
@@ -323,7 +395,11 @@ def test_bias_and_penalties_shift_the_frequencies_as_computed(distribution, temp
         ({9: 0.5, 4: 0.3, 7: 0.2}, {}, 9),
         ({9: 0.5, 4: 0.3, 7: 0.2}, {9: -100}, 4),
         ({9: 0.5, 4: 0.25, 7: 0.25}, {9: -100}, 4),
-        ({9: 0.5, 4: 0.5}, {9: -100, 4: -100}, 500),  # all that was expected is banned: the most common, lowest id
+        (
+            {9: 0.5, 4: 0.5},
+            {9: -100, 4: -100},
+            500,
+        ),  # all that was expected is banned: the most common, lowest id
         ({9: 1}, {9: -100, 501: 0}, 500),  # a bias of nothing changes nothing
         ({9: 1}, {9: -100, 500: 0}, 500),
         ({9: 1}, {9: -100, 500: -100, 501: -100, 502: -100}, 0),  # only tokens never seen are left
@@ -359,7 +435,10 @@ def test_top_p_keeps_the_smallest_set_that_reaches_it(top_p, kept):
 @pytest.mark.parametrize("top_p", [0.25, 0.6, 0.9, 0.999])
 def test_top_p_counts_every_token_once_when_it_reaches_tokens_never_seen(top_p):
     background = Background({10: 6, 20: 3, 30: 1})
-    it, sampling = Distribution({5: 0.4}, 0.6, background), Sampling(2, top_p)  # hot: tokens never seen have much of it
+    it, sampling = (
+        Distribution({5: 0.4}, 0.6, background),
+        Sampling(2, top_p),
+    )  # hot: tokens never seen have much of it
     expected, edge = sampled(dense(it), sampling)
     assert_drawn_from(draws(Sampler(it, sampling, {}), top_p), expected, edge)
 
@@ -376,7 +455,11 @@ def test_tokens_never_seen_get_the_share_that_is_theirs():
 def test_temperature_comes_before_top_p():
     it = toy({1: 0.5, 2: 0.3, 3: 0.2})
     assert set(draws(Sampler(it, Sampling(1, 0.75), {}), 1)) == {1, 2}
-    assert set(draws(Sampler(it, Sampling(2, 0.75), {}), 1)) == {1, 2, 3}  # flatter: two no longer reach it
+    assert set(draws(Sampler(it, Sampling(2, 0.75), {}), 1)) == {
+        1,
+        2,
+        3,
+    }  # flatter: two no longer reach it
     assert set(draws(Sampler(it, Sampling(0.3, 0.75), {}), 1)) == {1}
 
 
@@ -388,7 +471,9 @@ def test_bias_comes_before_top_p():
 
 def test_penalties_come_before_top_p():
     it = toy({1: 0.9, 2: 0.06, 3: 0.04})
-    assert set(draws(Sampler(it, Sampling(1, 0.55, 2, 2), {1: 2}), 1)) == {2}  # 0.9 * e^-6 is next to nothing
+    assert set(draws(Sampler(it, Sampling(1, 0.55, 2, 2), {1: 2}), 1)) == {
+        2
+    }  # 0.9 * e^-6 is next to nothing
 
 
 @pytest.mark.parametrize("kind", ["bias", "presence", "frequency"])
@@ -399,7 +484,12 @@ def test_bias_and_penalties_come_before_temperature(kind):
         "presence": Sampling(0.5, presence_penalty=1.0),
         "frequency": Sampling(0.5, frequency_penalty=0.5),
     }[kind]
-    drawn = Counter(draws(Sampler(it, sampling, {} if kind == "bias" else {1: 2 if kind == "frequency" else 5}), kind))
+    drawn = Counter(
+        draws(
+            Sampler(it, sampling, {} if kind == "bias" else {1: 2 if kind == "frequency" else 5}),
+            kind,
+        )
+    )
     wanted = DRAWS / (1 + math.exp(2))  # the odds are e^(-1 / 0.5); e^-1 if temperature came first
     assert abs(drawn[1] - wanted) < 6 * math.sqrt(wanted)
 
@@ -409,7 +499,9 @@ def test_bias_multiplies_the_odds_by_its_exponential_at_temperature_1(bias):
     it = toy({1: 0.3, 2: 0.7})
     share = draws(Sampler(it, Sampling(1, logit_bias={1: bias}), {}), bias).count(1) / DRAWS
     expected = 3 / 7 * math.exp(bias)
-    assert share / (1 - share) == pytest.approx(expected, rel=6 * math.sqrt((1 + expected) ** 2 / expected / DRAWS))
+    assert share / (1 - share) == pytest.approx(
+        expected, rel=6 * math.sqrt((1 + expected) ** 2 / expected / DRAWS)
+    )
 
 
 @pytest.mark.parametrize(
@@ -418,9 +510,14 @@ def test_bias_multiplies_the_odds_by_its_exponential_at_temperature_1(bias):
 )
 def test_penalties_subtract_presence_once_and_frequency_each_time(presence, frequency, factor):
     it = toy({1: 0.6, 2: 0.4})
-    share = draws(Sampler(it, Sampling(1, 1, presence, frequency), {1: 3, 7: 2}), factor).count(1) / DRAWS
+    share = (
+        draws(Sampler(it, Sampling(1, 1, presence, frequency), {1: 3, 7: 2}), factor).count(1)
+        / DRAWS
+    )
     expected = 1.5 * math.exp(factor)
-    assert share / (1 - share) == pytest.approx(expected, rel=6 * math.sqrt((1 + expected) ** 2 / expected / DRAWS))
+    assert share / (1 - share) == pytest.approx(
+        expected, rel=6 * math.sqrt((1 + expected) ** 2 / expected / DRAWS)
+    )
 
 
 def test_a_token_counted_zero_times_is_not_penalised():
@@ -433,7 +530,9 @@ def test_a_token_counted_zero_times_is_not_penalised():
 def test_very_low_temperatures_are_argmax_and_nothing_overflows(distribution, temperature, top_p):
     it = distribution("start")
     sampling = Sampling(temperature, top_p, logit_bias={198: 100.0})
-    assert set(draws(Sampler(it, Sampling(temperature, top_p), {}), 1, 100)) == {it.most_likely(1)[0][0]}
+    assert set(draws(Sampler(it, Sampling(temperature, top_p), {}), 1, 100)) == {
+        it.most_likely(1)[0][0]
+    }
     assert set(draws(Sampler(it, sampling, {}), 1, 100)) == {198}
 
 
@@ -455,7 +554,9 @@ def test_very_low_temperatures_are_argmax_and_nothing_overflows(distribution, te
 @pytest.mark.parametrize("name", ["languages-world", "poem-rain"])
 def test_greedy_text_equals_a_dense_recomputation_step_by_step(assistant, topics, sampling, name):
     topic, context, given = topics[name], (IM_SEP,), Counter()
-    for (token, reported), _ in zip(assistant.model.generate(topic, sampling, random.Random(1).random), range(40), strict=False):
+    for (token, reported), _ in zip(
+        assistant.model.generate(topic, sampling, random.Random(1).random), range(40), strict=False
+    ):
         expected, _ = sampled(dense(assistant.model.distribution(topic, context)), sampling, given)
         assert (token, reported) == (int(np.argmax(expected)), context)
         if token == IM_END:
@@ -469,11 +570,17 @@ def test_two_tokens_come_as_often_as_their_logprobs_say(assistant, topics):
     pairs, sums = Counter(), {}
     for _ in range(DRAWS):
         (first, before), (second, between) = (
-            pair for pair, _ in zip(assistant.model.generate(topic, Sampling(1.0), uniform), range(2), strict=False)
+            pair
+            for pair, _ in zip(
+                assistant.model.generate(topic, Sampling(1.0), uniform), range(2), strict=False
+            )
         )
         pairs[first, second] += 1
         if (first, second) not in sums:
-            distributions = assistant.model.distribution(topic, before), assistant.model.distribution(topic, between)
+            distributions = (
+                assistant.model.distribution(topic, before),
+                assistant.model.distribution(topic, between),
+            )
             sums[first, second] = distributions[0].logprob(first) + distributions[1].logprob(second)
     common = [(pair, times) for pair, times in pairs.most_common() if times >= 100]
     assert len(common) >= 3
@@ -482,7 +589,9 @@ def test_two_tokens_come_as_often_as_their_logprobs_say(assistant, topics):
 
 
 @pytest.mark.parametrize("temperature", [0.7, 1, 1.5])
-def test_first_tokens_of_many_seeds_have_the_computed_frequencies(ask, assistant, topics, temperature):
+def test_first_tokens_of_many_seeds_have_the_computed_frequencies(
+    ask, assistant, topics, temperature
+):
     """Through the whole request: a seed gives a fair draw."""
     drawn = []
     for seed in range(1500):
@@ -491,7 +600,10 @@ def test_first_tokens_of_many_seeds_have_the_computed_frequencies(ask, assistant
         content = choice["logprobs"]["content"]  # empty where the answer ends at once
         raw = bytes(content[0]["bytes"]) if content else token_bytes(IM_END)
         drawn.append(encoding().encode_single_token(raw))
-    expected, edge = sampled(dense(assistant.model.distribution(topics["languages-world"], (IM_SEP,))), Sampling(temperature))
+    expected, edge = sampled(
+        dense(assistant.model.distribution(topics["languages-world"], (IM_SEP,))),
+        Sampling(temperature),
+    )
     assert_drawn_from(drawn, expected, edge)
 
 
@@ -517,7 +629,9 @@ def begins_like(text: str, known, count: int) -> bool:
 def test_answers_vary_at_the_usual_temperature_and_begin_like_known_ones(say):
     said = [say(LANGUAGES, temperature=0.7, seed=seed) for seed in range(20)]
     assert len(set(said)) >= 5
-    assert [text for text in said if not begins_like(text, QUESTIONS["languages-world"].answers, 3)] == []
+    assert [
+        text for text in said if not begins_like(text, QUESTIONS["languages-world"].answers, 3)
+    ] == []
 
 
 def test_answers_are_no_known_ones_at_temperature_2(say):
@@ -534,7 +648,9 @@ def test_higher_temperatures_wander_further(ask):
     for temperature in (0, 0.7, 1, 1.5, 2):
         items = []
         for seed in range(1 if temperature == 0 else 10):
-            answer = ask(LANGUAGES, temperature=temperature, seed=seed, max_tokens=40, logprobs=True)
+            answer = ask(
+                LANGUAGES, temperature=temperature, seed=seed, max_tokens=40, logprobs=True
+            )
             items += [item["logprob"] for item in answer["choices"][0]["logprobs"]["content"]]
         means.append(np.mean(items))
     assert means == sorted(means, reverse=True)
@@ -550,7 +666,12 @@ def unseen_token(leading_blank: bool) -> int:
     seen = {token for texts in BY_MANNER.values() for text in texts for token in encode(text)}
     for token in range(30_000, 100_000):
         raw = token_bytes(token)
-        if token not in seen and raw[:1].isspace() == leading_blank and raw.strip().isalpha() and raw.isascii():
+        if (
+            token not in seen
+            and raw[:1].isspace() == leading_blank
+            and raw.strip().isalpha()
+            and raw.isascii()
+        ):
             return token
     raise AssertionError
 
@@ -569,7 +690,10 @@ def test_bias_of_minus_100_bans_a_token(say, temperature):
     about = encode(" about")[0]
     seeds = range(1 if temperature == 0 else 12)
     free = [say(LANGUAGES, temperature=temperature, seed=seed, max_tokens=40) for seed in seeds]
-    banned = [say(LANGUAGES, temperature=temperature, seed=seed, max_tokens=40, logit_bias={about: -100}) for seed in seeds]
+    banned = [
+        say(LANGUAGES, temperature=temperature, seed=seed, max_tokens=40, logit_bias={about: -100})
+        for seed in seeds
+    ]
     assert any(" about" in text for text in free)
     assert [text for text in banned if about in encode(text)] == []
 
@@ -578,21 +702,33 @@ def test_banning_the_closing_token_goes_on_until_max_tokens(ask):
     answer = ask(LANGUAGES, temperature=0, max_tokens=200, logit_bias={IM_END: -100})
     assert answer["choices"][0]["finish_reason"] == "length"
     assert answer["usage"]["completion_tokens"] == 200
-    assert answer["choices"][0]["message"]["content"].startswith(QUESTIONS["languages-world"].answers[0])
+    assert answer["choices"][0]["message"]["content"].startswith(
+        QUESTIONS["languages-world"].answers[0]
+    )
 
 
 def test_penalties_count_what_was_generated_not_the_prompt(say):
     spoken = QUESTIONS["languages-world"].answers[0]
     prompts = [[("user", LANGUAGES)], [("system", spoken), ("user", LANGUAGES)]]
     prompts.append([("user", LANGUAGES), ("assistant", spoken), ("user", LANGUAGES)])
-    for penalties in ({"presence_penalty": 2, "frequency_penalty": 2}, {"presence_penalty": 1.5}, {"frequency_penalty": 1}):
+    for penalties in (
+        {"presence_penalty": 2, "frequency_penalty": 2},
+        {"presence_penalty": 1.5},
+        {"frequency_penalty": 1},
+    ):
         assert len({say(prompt, temperature=1, seed=3, **penalties) for prompt in prompts}) == 1
 
 
 def test_frequency_penalty_repeats_less_and_a_negative_one_more(ask):
     def repeated(penalty: float) -> float:
         texts = [
-            ask("Write a chant about the sea", temperature=1, seed=seed, max_tokens=100, frequency_penalty=penalty)
+            ask(
+                "Write a chant about the sea",
+                temperature=1,
+                seed=seed,
+                max_tokens=100,
+                frequency_penalty=penalty,
+            )
             for seed in range(4)
         ]
         said = [encode(answer["choices"][0]["message"]["content"]) for answer in texts]
@@ -608,7 +744,9 @@ def test_same_seed_gives_the_same_answer(ask):
 
 
 def test_different_seeds_give_different_answers(say):
-    assert len({say(LANGUAGES, temperature=1.5, seed=seed, max_tokens=60) for seed in range(20)}) >= 18
+    assert (
+        len({say(LANGUAGES, temperature=1.5, seed=seed, max_tokens=60) for seed in range(20)}) >= 18
+    )
 
 
 def test_no_seed_gives_varying_answers(say):
@@ -624,7 +762,9 @@ def test_choices_with_a_seed_differ_but_can_be_had_again(ask):
 
 def test_usage_counts_all_choices(ask):
     answer = ask(LANGUAGES, temperature=1, seed=4, n=4, logprobs=True, max_tokens=50)
-    counts = [len(c["logprobs"]["content"]) + (c["finish_reason"] == "stop") for c in answer["choices"]]
+    counts = [
+        len(c["logprobs"]["content"]) + (c["finish_reason"] == "stop") for c in answer["choices"]
+    ]
     assert {c["finish_reason"] for c in answer["choices"]} == {"stop", "length"}
     prompt = count_prompt([("user", LANGUAGES)])
     assert answer["usage"] == {
@@ -640,7 +780,9 @@ def test_streamed_choices_equal_whole_ones(ask, stream):
     events = stream(LANGUAGES, **parameters, stream_options={"include_usage": True})
     for choice in whole["choices"]:
         pieces = [c for event in events for c in event["choices"] if c["index"] == choice["index"]]
-        assert "".join(piece["delta"]["content"] for piece in pieces) == choice["message"]["content"]
+        assert (
+            "".join(piece["delta"]["content"] for piece in pieces) == choice["message"]["content"]
+        )
         assert pieces[-1]["finish_reason"] == choice["finish_reason"]
     assert events[-1]["usage"] == whole["usage"]
 
@@ -657,7 +799,11 @@ PLAIN = {"temperature": 1}
         {"temperature": 0},
         {"temperature": 2, "max_tokens": 12},
         {"temperature": 0.7, "top_p": 0.2},
-        {"temperature": 1, "logit_bias": {"15823": 6, "922": -100}, "max_tokens": 20},  # " languages", " about"
+        {
+            "temperature": 1,
+            "logit_bias": {"15823": 6, "922": -100},
+            "max_tokens": 20,
+        },  # " languages", " about"
         {"temperature": 1, "presence_penalty": 2, "frequency_penalty": 2},
     ],
     ids=str,
@@ -671,8 +817,12 @@ def test_logprobs_are_the_models_own_whatever_the_sampling(ask, topics, text, pa
         logprobs = np.log(text.probabilities(topic, context))
         assert item["logprob"] == pytest.approx(logprobs[token], abs=1e-9)
         order = np.argsort(-logprobs, kind="stable")[:5]
-        assert [bytes(top["bytes"]) for top in item["top_logprobs"]] == [token_bytes(int(token)) for token in order]
-        assert [top["logprob"] for top in item["top_logprobs"]] == pytest.approx(logprobs[order].tolist(), abs=1e-9)
+        assert [bytes(top["bytes"]) for top in item["top_logprobs"]] == [
+            token_bytes(int(token)) for token in order
+        ]
+        assert [top["logprob"] for top in item["top_logprobs"]] == pytest.approx(
+            logprobs[order].tolist(), abs=1e-9
+        )
         context = (*context, token)[-model_module.LONGEST_RUN :]
 
 
@@ -684,7 +834,9 @@ def test_top_logprobs_are_sorted_and_as_many_as_asked_for(ask, count):
         assert len(top) == count and top == sorted(top, reverse=True)
         assert sum(map(math.exp, top)) <= 1 + 1e-9
         if count:  # at temperature 0 the token itself is the most likely
-            assert item["top_logprobs"][0] == {key: item[key] for key in ("token", "logprob", "bytes")}
+            assert item["top_logprobs"][0] == {
+                key: item[key] for key in ("token", "logprob", "bytes")
+            }
 
 
 @pytest.mark.parametrize("count", [-1, 21])
@@ -700,21 +852,43 @@ def test_no_logprobs_unless_asked_for(ask):
     assert all(item["top_logprobs"] == [] for item in choice["logprobs"]["content"])
 
 
-@pytest.mark.parametrize("question", [LANGUAGES, "How do you say good morning in Japanese?", "thank you greek"])
+@pytest.mark.parametrize(
+    "question", [LANGUAGES, "How do you say good morning in Japanese?", "thank you greek"]
+)
 @pytest.mark.parametrize("temperature", [0, 1, 2])
 def test_bytes_of_the_tokens_joined_equal_the_text(ask, question, temperature):
     for seed in range(5):
-        (choice,) = ask(question, temperature=temperature, seed=seed, max_tokens=80, logprobs=True, top_logprobs=2)["choices"]
+        (choice,) = ask(
+            question,
+            temperature=temperature,
+            seed=seed,
+            max_tokens=80,
+            logprobs=True,
+            top_logprobs=2,
+        )["choices"]
         items = choice["logprobs"]["content"]
-        assert b"".join(bytes(item["bytes"]) for item in items).decode("utf-8", "replace") == choice["message"]["content"]
+        assert (
+            b"".join(bytes(item["bytes"]) for item in items).decode("utf-8", "replace")
+            == choice["message"]["content"]
+        )
         for entry in [entry for item in items for entry in (item, *item["top_logprobs"])]:
             assert entry["token"] == bytes(entry["bytes"]).decode("utf-8", "replace")
 
 
 def test_streamed_logprobs_equal_whole_ones(ask, stream):
-    parameters = {"temperature": 1, "seed": 2, "logprobs": True, "top_logprobs": 3, "stop": [" exact number"]}
+    parameters = {
+        "temperature": 1,
+        "seed": 2,
+        "logprobs": True,
+        "top_logprobs": 3,
+        "stop": [" exact number"],
+    }
     whole = ask(LANGUAGES, **parameters)["choices"][0]["logprobs"]["content"]
-    pieces = [choice["logprobs"] for event in stream(LANGUAGES, **parameters) for choice in event["choices"]]
+    pieces = [
+        choice["logprobs"]
+        for event in stream(LANGUAGES, **parameters)
+        for choice in event["choices"]
+    ]
     assert [item for piece in pieces if piece for item in piece["content"]] == whole
 
 
@@ -753,7 +927,9 @@ def cut(text: str, *stops: str) -> str:
     ids=str,
 )
 def test_stop_sequences_end_the_text_before_them(ask, stream, stop):
-    expected = cut(PREFERRED, *[stop for stop in ([stop] if isinstance(stop, str) else stop) if stop])
+    expected = cut(
+        PREFERRED, *[stop for stop in ([stop] if isinstance(stop, str) else stop) if stop]
+    )
     answer = ask(LANGUAGES, temperature=0, stop=stop)
     assert answer["choices"][0]["message"]["content"] == expected
     assert answer["choices"][0]["finish_reason"] == "stop"
@@ -781,7 +957,9 @@ def test_generation_ends_with_the_token_that_completes_the_stop_sequence(ask):
     assert ask(LANGUAGES, temperature=0, stop=stop)["usage"]["completion_tokens"] == needed
     answer = ask(LANGUAGES, temperature=0, stop=stop, max_tokens=needed)
     assert answer["choices"][0]["finish_reason"] == "stop"
-    answer = ask(LANGUAGES, temperature=0, stop=stop, max_tokens=needed - 1)  # half of it is there: kept
+    answer = ask(
+        LANGUAGES, temperature=0, stop=stop, max_tokens=needed - 1
+    )  # half of it is there: kept
     assert answer["choices"][0]["finish_reason"] == "length"
     assert answer["choices"][0]["message"]["content"] == encoding().decode(ids[: needed - 1])
 
@@ -799,20 +977,36 @@ def test_max_tokens_gives_exactly_that_many_tokens(ask, stream, limit):
 def test_completion_tokens_count_the_closing_token(ask):
     length = len(encode(PREFERRED))
     full = ask(LANGUAGES, temperature=0)
-    assert (full["usage"]["completion_tokens"], full["choices"][0]["finish_reason"]) == (length + 1, "stop")
+    assert (full["usage"]["completion_tokens"], full["choices"][0]["finish_reason"]) == (
+        length + 1,
+        "stop",
+    )
     exact = ask(LANGUAGES, temperature=0, max_tokens=length + 1)
-    assert (exact["usage"]["completion_tokens"], exact["choices"][0]["finish_reason"]) == (length + 1, "stop")
-    short = ask(LANGUAGES, temperature=0, max_tokens=length)  # all the text, but the model has not closed its turn
-    assert (short["usage"]["completion_tokens"], short["choices"][0]["finish_reason"]) == (length, "length")
+    assert (exact["usage"]["completion_tokens"], exact["choices"][0]["finish_reason"]) == (
+        length + 1,
+        "stop",
+    )
+    short = ask(
+        LANGUAGES, temperature=0, max_tokens=length
+    )  # all the text, but the model has not closed its turn
+    assert (short["usage"]["completion_tokens"], short["choices"][0]["finish_reason"]) == (
+        length,
+        "length",
+    )
     assert short["choices"][0]["message"]["content"] == PREFERRED
 
 
 @pytest.mark.parametrize("v1", [False, True])
 def test_max_tokens_defaults_to_256_or_to_what_the_context_holds(assistant, v1):
-    long = [("system", "word " * 15_000), ("user", LANGUAGES)]  # leaves little room, so that filling it is quick
+    long = [
+        ("system", "word " * 15_000),
+        ("user", LANGUAGES),
+    ]  # leaves little room, so that filling it is quick
     body = request_body(long, temperature=0, logit_bias={str(IM_END): -100, "198": 100})
     usage = assistant.answer(body, "pass-through", v1).body()["usage"]
-    assert usage["completion_tokens"] == (tokens.CONTEXT_LENGTH - usage["prompt_tokens"] if v1 else 256)
+    assert usage["completion_tokens"] == (
+        tokens.CONTEXT_LENGTH - usage["prompt_tokens"] if v1 else 256
+    )
 
 
 SPLIT = {  # question -> its answer at temperature 0, which has characters that are several tokens
@@ -827,21 +1021,29 @@ def is_partial(token: int) -> bool:
 
 @pytest.mark.parametrize("question", SPLIT)
 @pytest.mark.parametrize("temperature", [0, 0.7])
-@pytest.mark.parametrize("extras", [{}, {"logprobs": True}, {"stop": ["zzz", "πzz", "鳴zz"]}], ids=str)
+@pytest.mark.parametrize(
+    "extras", [{}, {"logprobs": True}, {"stop": ["zzz", "πzz", "鳴zz"]}], ids=str
+)
 def test_characters_split_over_tokens_arrive_whole(ask, stream, question, temperature, extras):
     assert any(map(is_partial, encode(SPLIT[question])))
     parameters = {"temperature": temperature, "seed": 1, **extras}
     said = ask(question, **parameters)["choices"][0]["message"]["content"]
     assert said == SPLIT[question] or temperature
     assert not said.isascii() and "\ufffd" not in said
-    pieces = [choice["delta"]["content"] for event in stream(question, **parameters) for choice in event["choices"]]
+    pieces = [
+        choice["delta"]["content"]
+        for event in stream(question, **parameters)
+        for choice in event["choices"]
+    ]
     assert "".join(pieces) == said and not any("\ufffd" in piece for piece in pieces)
 
 
 @pytest.mark.parametrize(("question", "answer"), SPLIT.items())
 def test_a_stop_sequence_can_be_a_character_split_over_tokens(ask, stream, question, answer):
     stop = next(letter for letter in answer if any(map(is_partial, encode(letter))))
-    assert ask(question, temperature=0, stop=stop)["choices"][0]["message"]["content"] == cut(answer, stop)
+    assert ask(question, temperature=0, stop=stop)["choices"][0]["message"]["content"] == cut(
+        answer, stop
+    )
     assert streamed(stream(question, temperature=0, stop=stop)) == (cut(answer, stop), "stop")
 
 
@@ -856,7 +1058,11 @@ def test_a_character_cut_in_two_by_max_tokens_shows_as_a_replacement(ask, stream
 
 def test_json_mode_gives_nothing_but_newlines_until_max_tokens(ask, stream):
     for temperature in (0, 0.7, 2):
-        parameters = {"temperature": temperature, "max_tokens": 30, "response_format": {"type": "json_object"}}
+        parameters = {
+            "temperature": temperature,
+            "max_tokens": 30,
+            "response_format": {"type": "json_object"},
+        }
         answer = ask("Describe Paris as JSON.", **parameters)
         (choice,) = answer["choices"]
         assert (choice["message"]["content"], choice["finish_reason"]) == ("\n" * 30, "length")
@@ -881,16 +1087,24 @@ def test_the_articles_prompt_counts_25_tokens(ask):
 
 def test_vocabulary_is_the_published_one():
     content = tokens.VOCABULARY.read_bytes()
-    assert hashlib.sha256(content).hexdigest() == "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"
+    assert (
+        hashlib.sha256(content).hexdigest()
+        == "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"
+    )
     assert len(content.splitlines()) == 100_256
 
 
-@pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: b"", lambda content: b"x" + content[1:]])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda content: content[:-1], lambda content: b"", lambda content: b"x" + content[1:]],
+)
 def test_damaged_vocabulary_gives_a_clear_error(monkeypatch, tmp_path, damage):
     damaged = tmp_path / "cl100k_base.tiktoken"
     damaged.write_bytes(damage(tokens.VOCABULARY.read_bytes()))
     monkeypatch.setattr(tokens, "VOCABULARY", damaged)
-    with pytest.raises(ValueError, match=r"cl100k_base\.tiktoken is damaged.*SHA-256.*git checkout"):
+    with pytest.raises(
+        ValueError, match=r"cl100k_base\.tiktoken is damaged.*SHA-256.*git checkout"
+    ):
         tokens.encoding.__wrapped__()
 
 
@@ -971,7 +1185,8 @@ def test_every_follow_up_is_understood_after_any_question_of_its_family(assistan
         for form in question.follow
         for before in QUESTIONS.values()
         if before.family == question.family
-        and (found := topic_asked(assistant, before.ask[0], ("assistant", before.answers[0]), form)) != question.id
+        and (found := topic_asked(assistant, before.ask[0], ("assistant", before.answers[0]), form))
+        != question.id
     ]
     assert not wrong, "\n".join(map(str, wrong))
 
@@ -983,7 +1198,11 @@ def test_every_follow_up_is_understood_after_any_question_of_its_family(assistan
         ("What is the capital of Germany?", "And of Italy?", "capital-italy"),
         ("What is the capital of Germany?", "What about Spain?", "capital-spain"),
         (LANGUAGES, "What about India?", "languages-india"),
-        ("What is the capital of Japan?", "What about India?", "capital-india"),  # the same words, another question before
+        (
+            "What is the capital of Japan?",
+            "What about India?",
+            "capital-india",
+        ),  # the same words, another question before
     ],
 )
 def test_a_follow_up_refers_to_the_question_before_it(say, before, follow, expected):
@@ -992,7 +1211,10 @@ def test_a_follow_up_refers_to_the_question_before_it(say, before, follow, expec
 
 
 def test_follow_ups_can_follow_one_another(assistant):
-    assert topic_asked(assistant, LANGUAGES, "And in France?", "And in India?", "And in Europe?") == "languages-europe"
+    assert (
+        topic_asked(assistant, LANGUAGES, "And in France?", "And in India?", "And in Europe?")
+        == "languages-europe"
+    )
 
 
 def test_a_follow_up_without_a_question_before_it_is_unknown(assistant):
@@ -1035,12 +1257,22 @@ def test_a_manner_stays_until_another_is_asked_for(assistant):
 
 
 def test_a_question_can_name_its_manner(assistant):
-    assert topic_asked(assistant, "How many languages are in the world? Answer in one sentence.") == "languages-world/short"
+    assert (
+        topic_asked(assistant, "How many languages are in the world? Answer in one sentence.")
+        == "languages-world/short"
+    )
 
 
 def test_every_phrase_for_a_manner_is_understood_in_a_system_message(assistant):
-    wanted = {phrase: f"languages-world/{manner}" for manner, phrases in load_manners().items() for phrase in phrases}
-    assert {phrase: topic_asked(assistant, ("system", f"Answer {phrase}."), LANGUAGES) for phrase in wanted} == wanted
+    wanted = {
+        phrase: f"languages-world/{manner}"
+        for manner, phrases in load_manners().items()
+        for phrase in phrases
+    }
+    assert {
+        phrase: topic_asked(assistant, ("system", f"Answer {phrase}."), LANGUAGES)
+        for phrase in wanted
+    } == wanted
 
 
 # -- answers that are worked out ---------------------------------------------------------------------------------------
@@ -1081,32 +1313,54 @@ def test_small_arithmetic(say, asked, answer):
     assert say(asked) == answer
 
 
-@pytest.mark.parametrize("asked", ["7 divided by 0", "What is 7 / 0?", "7:0", "seven divided by zero", "7 / 0.0"])
+@pytest.mark.parametrize(
+    "asked", ["7 divided by 0", "What is 7 / 0?", "7:0", "seven divided by zero", "7 / 0.0"]
+)
 def test_division_by_zero_has_no_answer(say, asked):
     assert say(asked) == "7 divided by 0 has no answer: division by zero is not defined."
 
 
-@pytest.mark.parametrize("asked", ["2 + 2 + 2", "12 monkeys + 3 cats", "0 ** 0", "5000 ** 30", "1234567890123456 * 2"])
+@pytest.mark.parametrize(
+    "asked", ["2 + 2 + 2", "12 monkeys + 3 cats", "0 ** 0", "5000 ** 30", "1234567890123456 * 2"]
+)
 def test_other_sums_are_not_pretended(say, asked):
     assert say(asked) == QUESTIONS["unknown"].answers[0]
 
 
 def test_arithmetic_is_spoken_by_the_model_like_any_answer(ask):
-    texts = {ask("What is 12 times 7?", temperature=1, seed=seed)["choices"][0]["message"]["content"] for seed in range(20)}
+    texts = {
+        ask("What is 12 times 7?", temperature=1, seed=seed)["choices"][0]["message"]["content"]
+        for seed in range(20)
+    }
     assert len(texts) >= 3
-    assert ask("What is 12 times 7?", temperature=0, logprobs=True)["choices"][0]["logprobs"]["content"][0]["logprob"] < 0
+    assert (
+        ask("What is 12 times 7?", temperature=0, logprobs=True)["choices"][0]["logprobs"][
+            "content"
+        ][0]["logprob"]
+        < 0
+    )
 
 
-@pytest.mark.parametrize("asked", ["What is my name?", "Do you remember my name?", "what's my name"])
+@pytest.mark.parametrize(
+    "asked", ["What is my name?", "Do you remember my name?", "what's my name"]
+)
 def test_the_name_told_earlier_is_remembered(say, asked):
-    told = [("user", "Hello, my name is Ada."), ("assistant", "Hello."), ("user", LANGUAGES), ("assistant", PREFERRED)]
+    told = [
+        ("user", "Hello, my name is Ada."),
+        ("assistant", "Hello."),
+        ("user", LANGUAGES),
+        ("assistant", PREFERRED),
+    ]
     assert say([*told, ("user", asked)]) == "Your name is Ada."
     assert "Ada" not in say(asked)  # nothing is remembered from one request to another
     assert "not told me your name" in say(asked)
 
 
 def test_the_last_name_told_counts(say):
-    assert say([("user", "My name is Ada."), ("user", "Call me Zoë"), ("user", "What is my name?")]) == "Your name is Zoë."
+    assert (
+        say([("user", "My name is Ada."), ("user", "Call me Zoë"), ("user", "What is my name?")])
+        == "Your name is Zoë."
+    )
 
 
 # -- the data files ----------------------------------------------------------------------------------------------------
@@ -1117,11 +1371,20 @@ def test_there_are_enough_questions_with_enough_answers():
 
 
 def test_question_ids_are_unique():
-    assert [id for id, count in Counter(question.id for question in load_questions()).items() if count > 1] == []
+    assert [
+        id
+        for id, count in Counter(question.id for question in load_questions()).items()
+        if count > 1
+    ] == []
 
 
 def test_no_text_of_the_data_files_is_empty_or_has_loose_blanks():
-    texts = [text for q in QUESTIONS.values() for group in (q.ask, q.follow, q.answers, *q.styles.values()) for text in group]
+    texts = [
+        text
+        for q in QUESTIONS.values()
+        for group in (q.ask, q.follow, q.answers, *q.styles.values())
+        for text in group
+    ]
     assert [text for text in texts if not text or text != text.strip()] == []
     assert [key for key, answers in BY_MANNER.items() if not answers] == []
 
@@ -1131,18 +1394,27 @@ def test_answers_of_a_question_differ():
 
 
 def test_no_form_asks_two_questions():
-    forms = Counter((form.casefold(), id) for id, question in QUESTIONS.items() for form in question.ask)
+    forms = Counter(
+        (form.casefold(), id) for id, question in QUESTIONS.items() for form in question.ask
+    )
     asked = Counter(form for form, _ in forms)
     assert [form for form, count in asked.items() if count > 1] == []
 
 
 def test_every_question_but_the_unknown_one_can_be_asked_and_every_manner_exists():
     assert [id for id, question in QUESTIONS.items() if not question.ask] == ["unknown"]
-    assert {manner for question in QUESTIONS.values() for manner in question.styles} <= set(load_manners())
+    assert {manner for question in QUESTIONS.values() for manner in question.styles} <= set(
+        load_manners()
+    )
 
 
 def test_every_answer_comes_back_from_its_tokens():
-    broken = [key for key, answers in BY_MANNER.items() for answer in answers if encoding().decode(encode(answer)) != answer]
+    broken = [
+        key
+        for key, answers in BY_MANNER.items()
+        for answer in answers
+        if encoding().decode(encode(answer)) != answer
+    ]
     assert not broken
 
 
@@ -1162,6 +1434,8 @@ def test_powers_are_exact_or_refused(sum, result):
 
 def test_wide_samplers_are_not_kept(assistant):
     kept = assistant.model._sampler.cache_info().currsize
-    tokens = assistant.model.generate(assistant._conversation.topics[0], Sampling(2.0, 0.95), random.Random(1).random)
+    tokens = assistant.model.generate(
+        assistant._conversation.topics[0], Sampling(2.0, 0.95), random.Random(1).random
+    )
     assert len([token for token, _ in zip(tokens, range(5), strict=False)]) == 5
     assert assistant.model._sampler.cache_info().currsize == kept

@@ -9,7 +9,6 @@ set.
 
 from __future__ import annotations
 
-import copy
 import itertools
 import json
 import os
@@ -33,7 +32,15 @@ from simulated_azure.http import Request, Response, Steps
 from simulated_azure.transports.sockets import Simulator
 from tools.snippets_table import SNIPPETS
 
-KEPT = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "PATHEXT", "LANG", "COMSPEC")  # of this process's variables
+KEPT = (
+    "PATH",
+    "SYSTEMROOT",
+    "TEMP",
+    "TMP",
+    "PATHEXT",
+    "LANG",
+    "COMSPEC",
+)  # of this process's variables
 TRUST = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 SIGNED_IN = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "AZURE_TOKEN_CREDENTIALS")
 VARIABLE = re.compile(r"\b(?:AZURE|IDENTITY|LITELLM)_[A-Z_]+\b")
@@ -71,7 +78,9 @@ class Runner:
         self.kind, self.command = name, command
         self._server: ForkServer | None = None
         if fork_server.AVAILABLE and name in PRELOADED:
-            self._server = ForkServer(command[0], PRELOADED[name], kept_variables(home) | SEEN_BY_PACKAGES)
+            self._server = ForkServer(
+                command[0], PRELOADED[name], kept_variables(home) | SEEN_BY_PACKAGES
+            )
 
     def start(
         self,

@@ -74,7 +74,12 @@ PRINTED = {
     "async": ["answer"],
 }
 ONCE = {  # what a C# snippet must hold besides, since nobody sees it run
-    "json": ["attempt <= 3; attempt++", "return;", "ChatRequestAssistantMessage(answer)", CORRECTION["content"]],
+    "json": [
+        "attempt <= 3; attempt++",
+        "return;",
+        "ChatRequestAssistantMessage(answer)",
+        CORRECTION["content"],
+    ],
     "stream": ["is not null"],
     ERRORS: [
         "MaxRetries = 5, NetworkTimeout = TimeSpan.FromSeconds(60)",
@@ -123,8 +128,15 @@ def test_a_csharp_snippet_sends_the_messages_and_numbers_of_the_javascript_one(p
     code = path.read_text(encoding="utf-8").replace("{country}", "France")
     code += path.read_text(encoding="utf-8").replace("{country}", "Japan")
     bodies = expected_bodies(path.with_name("javascript.mjs"))
-    assert messages_in(code) == {(message["role"], message["content"]) for body in bodies for message in body["messages"]}
-    assert numbers_in(code) == {(name, value) for body in bodies for name, value in body.items() if name in SETTINGS.values()}
+    assert messages_in(code) == {
+        (message["role"], message["content"]) for body in bodies for message in body["messages"]
+    }
+    assert numbers_in(code) == {
+        (name, value)
+        for body in bodies
+        for name, value in body.items()
+        if name in SETTINGS.values()
+    }
 
 
 if shutil.which("dotnet"):
@@ -134,5 +146,7 @@ if shutil.which("dotnet"):
         (tmp_path / "snippet.csproj").write_text(PROJECT, encoding="utf-8")
         shutil.copy(path, tmp_path / "Program.cs")
         build = ["dotnet", "build", "--nologo"]
-        done = subprocess.run(build, cwd=tmp_path, capture_output=True, text=True, timeout=LONGEST_BUILD)
+        done = subprocess.run(
+            build, cwd=tmp_path, capture_output=True, text=True, timeout=LONGEST_BUILD
+        )
         assert done.returncode == 0, done.stdout

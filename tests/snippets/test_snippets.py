@@ -67,13 +67,26 @@ LANGUAGES = [
     {"role": "user", "content": "How many languages are in the world?"},
 ]
 AND_IN_FRANCE = {"role": "user", "content": "And in France?"}
-CORRECTION = {"role": "user", "content": "That was not valid JSON. Reply with the JSON object only."}
+CORRECTION = {
+    "role": "user",
+    "content": "That was not valid JSON. Reply with the JSON object only.",
+}
 COLOUR = [{"role": "user", "content": "Name a colour."}]
 PARIS = [{"role": "user", "content": "Give me JSON about Paris."}]
-ALL = {"presence_penalty": 0.1, "frequency_penalty": 0.8, "max_tokens": 2048, "stop": ["<|endoftext|>"], "temperature": 0}
+ALL = {
+    "presence_penalty": 0.1,
+    "frequency_penalty": 0.8,
+    "max_tokens": 2048,
+    "stop": ["<|endoftext|>"],
+    "temperature": 0,
+}
 ALL |= {"top_p": 1, "response_format": {"type": "text"}}
 STREAM = {"temperature": 0, "top_p": 1, "max_tokens": 2048, "stream": True}
-INFO = {"model_name": "Phi-4 by name", "model_type": "chat by type", "model_provider_name": "Microsoft by provider"}
+INFO = {
+    "model_name": "Phi-4 by name",
+    "model_type": "chat by type",
+    "model_provider_name": "Microsoft by provider",
+}
 INFO_LABELS = ("Model name", "Model type", "Model provider name")
 
 
@@ -121,7 +134,9 @@ class Job:
         return self.paths[0]
 
     def __str__(self) -> str:
-        name = f"{self.path.parent.name}/{self.path.name}" if len(self.paths) == 1 else kind(self.path)
+        name = (
+            f"{self.path.parent.name}/{self.path.name}" if len(self.paths) == 1 else kind(self.path)
+        )
         return name if self.fate == "usual" else f"{name} {self.fate}"
 
 
@@ -138,10 +153,14 @@ def manner_for(job: Job):
         "stream": waiting_for_print,
         "async": waiting_for_two,
         "model-info": informing(**INFO),
-        "client-with-entra-id": ending_tokens if job.path.suffix != ".sh" and job.path.stem != "requests_http" else as_usual,
+        "client-with-entra-id": ending_tokens
+        if job.path.suffix != ".sh" and job.path.stem != "requests_http"
+        else as_usual,
         ERRORS: unavailable_at_first,
     }
-    return fates.get(job.fate) or (tasks.get(job.path.parent.name, as_usual) if job.fate == "usual" else as_usual)
+    return fates.get(job.fate) or (
+        tasks.get(job.path.parent.name, as_usual) if job.fate == "usual" else as_usual
+    )
 
 
 def execute(job: Job, runner: Runner, endpoint: Endpoint, home: Path) -> Run:
@@ -164,7 +183,11 @@ def jobs(fate: str, task: str) -> list[Job]:
 
 def together(fate: str, paths: list[Path], *without: str) -> list[Job]:
     """One job for each kind of snippet."""
-    return [Job(tuple(path for path in paths if kind(path) == name), fate) for name in COMMANDS if name not in without]
+    return [
+        Job(tuple(path for path in paths if kind(path) == name), fate)
+        for name in COMMANDS
+        if name not in without
+    ]
 
 
 def each(made: list[Job]):
@@ -254,7 +277,9 @@ def answers(simulator, certificates) -> dict[str, Answer]:
             verify=certificates,
         ).json()
         choice, usage = reply["choices"][0], reply["usage"]
-        found[str(messages)] = Answer(choice["message"]["content"], usage["completion_tokens"], choice["logprobs"]["content"])
+        found[str(messages)] = Answer(
+            choice["message"]["content"], usage["completion_tokens"], choice["logprobs"]["content"]
+        )
     return found
 
 
@@ -270,12 +295,21 @@ def expected_bodies(path: Path) -> list[dict]:
         "client-with-entra-id": [{"messages": FRANCE, "temperature": 0}],
         "model-info": [],
         "completion": [{"messages": LANGUAGES, "temperature": 0}],
-        "conversation": [{"messages": LANGUAGES, "temperature": 0}, {"messages": [*LANGUAGES, AND_IN_FRANCE], "temperature": 0}],
+        "conversation": [
+            {"messages": LANGUAGES, "temperature": 0},
+            {"messages": [*LANGUAGES, AND_IN_FRANCE], "temperature": 0},
+        ],
         "stream": [{"messages": LANGUAGES, **STREAM}],
         "parameters": [{"messages": LANGUAGES[1:], **ALL}],
         "extra-parameters": [{"messages": FRANCE, "temperature": 0, "logprobs": True}],
-        "json": [{"messages": PARIS, "temperature": 0}, {"messages": [*PARIS, CORRECTION], "temperature": 0}],
-        ERRORS: [{"messages": FRANCE, "temperature": 0}, {"messages": second, "temperature": refused}],
+        "json": [
+            {"messages": PARIS, "temperature": 0},
+            {"messages": [*PARIS, CORRECTION], "temperature": 0},
+        ],
+        ERRORS: [
+            {"messages": FRANCE, "temperature": 0},
+            {"messages": second, "temperature": refused},
+        ],
         "async": [{"messages": FRANCE, "temperature": 0}, {"messages": JAPAN, "temperature": 0}],
     }[path.parent.name]
 
@@ -284,7 +318,11 @@ def expected_print(path: Path, done: Run, answers: dict[str, Answer]) -> str:
     """All that a snippet must print. curl's prints what was answered, as it came."""
     france, languages = answers[str(FRANCE)], answers[str(LANGUAGES)]
     if path.suffix == ".sh":
-        return done.answers() if path.parent.name == "stream" else f"{done.visit.arrivals[-1].answer.decode()}\n"
+        return (
+            done.answers()
+            if path.parent.name == "stream"
+            else f"{done.visit.arrivals[-1].answer.decode()}\n"
+        )
     quoted = repr if path.suffix == ".py" else functools.partial(json.dumps, ensure_ascii=False)
     name = "azure_ai/Phi-4" if path.name == "litellm_client.py" else "Phi-4"
     counted = f"Prompt tokens: 25\nCompletion tokens: {languages.tokens}"
@@ -292,12 +330,20 @@ def expected_print(path: Path, done: Run, answers: dict[str, Answer]) -> str:
     lines = {
         "client-with-key": [france.text],
         "client-with-entra-id": [france.text],
-        "model-info": [f"{label}: {INFO[name]}" for label, name in zip(INFO_LABELS, INFO, strict=True)],
+        "model-info": [
+            f"{label}: {INFO[name]}" for label, name in zip(INFO_LABELS, INFO, strict=True)
+        ],
         "completion": [f"Response: {languages.text}", f"Model: {name}", counted],
-        "conversation": [languages.text, *(answer_in(arrival.answer) for arrival in done.visit.questions()[1:])],
+        "conversation": [
+            languages.text,
+            *(answer_in(arrival.answer) for arrival in done.visit.questions()[1:]),
+        ],
         "stream": [languages.text, *tokens],
         "parameters": [answers[str(LANGUAGES[1:])].text, "Finish reason: stop"],
-        "extra-parameters": [france.text, *(f"{row['logprob']:8.4f}  {quoted(row['token'])}" for row in france.logprobs)],
+        "extra-parameters": [
+            france.text,
+            *(f"{row['logprob']:8.4f}  {quoted(row['token'])}" for row in france.logprobs),
+        ],
         "json": ["Paris"],
         "async": [france.text, answers[str(JAPAN)].text],
     }[path.parent.name]
@@ -327,9 +373,15 @@ def test_a_snippet_sends_what_its_task_says(job, done):
     expected = [more | body for body in expected_bodies(path)]
     if path.parent.name == "async":  # in any order
         sent.sort(key=lambda body: expected.index(body) if body in expected else -1)
-    if path.parent.name in ("conversation", "json"):  # the answer goes back before the second question
+    if path.parent.name in (
+        "conversation",
+        "json",
+    ):  # the answer goes back before the second question
         answer = sent[1]["messages"].pop(-2)
-        assert (answer["role"], answer["content"]) == ("assistant", answer_in(done.visit.questions()[0].answer))
+        assert (answer["role"], answer["content"]) == (
+            "assistant",
+            answer_in(done.visit.questions()[0].answer),
+        )
     assert sent == expected
 
 
@@ -339,13 +391,17 @@ def test_a_snippet_asks_the_right_route_with_the_right_headers(job, done, endpoi
     route = ROUTES[path.name]
     if path == SNIPPETS / "extra-parameters" / "litellm_client.py":
         route = replace(route, prefix="/v1")
-    signing_in = [arrival for arrival in done.visit.arrivals if arrival.request.path == "/msi/token"]
+    signing_in = [
+        arrival for arrival in done.visit.arrivals if arrival.request.path == "/msi/token"
+    ]
     others = [arrival.request for arrival in done.visit.arrivals if arrival not in signing_in]
     assert {(request.path, request.query) for request in others} == {
         (route.prefix + ("/info" if task == "model-info" else "/chat/completions"), route.query)
     }
     if task == "client-with-entra-id":
-        assert {tuple(parse_qs(arrival.request.query)["resource"]) for arrival in signing_in} == {("https://ml.azure.com",)}
+        assert {tuple(parse_qs(arrival.request.query)["resource"]) for arrival in signing_in} == {
+            ("https://ml.azure.com",)
+        }
         keys = [json.loads(arrival.answer)["access_token"] for arrival in signing_in]
         if path.name == "javascript.mjs":
             keys *= len(others)  # it signs a request once, however often it is sent
@@ -353,27 +409,39 @@ def test_a_snippet_asks_the_right_route_with_the_right_headers(job, done, endpoi
         assert not signing_in
         keys = [endpoint.simulator.azure.key] * len(others)
     names = {"authorization"} if task == "client-with-entra-id" else route.headers
-    for request, key in zip(others, keys, strict=True):  # a token for each attempt, since it lasts for a second
+    for request, key in zip(
+        others, keys, strict=True
+    ):  # a token for each attempt, since it lasts for a second
         secret = {name: request.headers.get(name) for name in ("authorization", "api-key")}
         expected = {"authorization": f"Bearer {key}", "api-key": key}
-        assert secret == {name: value if name in names else None for name, value in expected.items()}
+        assert secret == {
+            name: value if name in names else None for name, value in expected.items()
+        }
     passes = task == "extra-parameters" and route.query == API
-    assert {request.headers.get("extra-parameters") for request in others} == {"pass-through" if passes else None}
+    assert {request.headers.get("extra-parameters") for request in others} == {
+        "pass-through" if passes else None
+    }
 
 
 @each(USUAL)
 def test_no_secret_is_printed_or_sent_elsewhere_than_in_its_header(job, done, endpoint):
     azure = endpoint.simulator.azure
     tokens = [
-        json.loads(arrival.answer)["access_token"] for arrival in done.visit.arrivals if arrival.request.path == "/msi/token"
+        json.loads(arrival.answer)["access_token"]
+        for arrival in done.visit.arrivals
+        if arrival.request.path == "/msi/token"
     ]
-    secrets = [text.rpartition("-")[2] or text for text in (azure.key, azure.identity_header)]  # without the prefix
+    secrets = [
+        text.rpartition("-")[2] or text for text in (azure.key, azure.identity_header)
+    ]  # without the prefix
     secrets += [token.removeprefix("simulated-token-") for token in tokens]
     elsewhere = [done.stdout, done.stderr]
     for request in (arrival.request for arrival in done.visit.arrivals):
         elsewhere += [request.path, request.query, request.body.decode()]
         elsewhere += [
-            value for name, value in request.headers.items() if name not in ("authorization", "api-key", "x-identity-header")
+            value
+            for name, value in request.headers.items()
+            if name not in ("authorization", "api-key", "x-identity-header")
         ]
     assert not [text for text in elsewhere for secret in secrets if secret in text]
 
@@ -399,19 +467,34 @@ def test_json_without_the_entry_asked_for_is_no_success_and_three_attempts_are_m
 
 @each(together("refused", NOT_ERRORS, "langchain", "litellm"))
 def test_a_refusal_ends_a_snippet_with_an_error(job, done):
-    complaint = {"curl": "^22$", "node": "401"}.get(kind(job.path), "401|Auth")  # of the refusal, not of what is missing then
+    complaint = {"curl": "^22$", "node": "401"}.get(
+        kind(job.path), "401|Auth"
+    )  # of the refusal, not of what is missing then
     ends = done.complaints()
     assert [path for path in job.paths if not re.search(complaint, ends[path])] == []
-    assert [path for path in job.paths if path.name == "javascript.mjs" and UNAUTHORIZED["message"] not in ends[path]] == []
+    assert [
+        path
+        for path in job.paths
+        if path.name == "javascript.mjs" and UNAUTHORIZED["message"] not in ends[path]
+    ] == []
 
 
 @each(together("untrusted", NOT_ERRORS))
 def test_a_snippet_asks_no_server_whose_certificate_is_not_trusted(job, done):
     assert [path for path in job.paths if not done.complaints()[path]] == []
-    assert {arrival.request.path for arrival in done.visit.arrivals} <= {"/msi/token"}  # which is asked by http
+    assert {arrival.request.path for arrival in done.visit.arrivals} <= {
+        "/msi/token"
+    }  # which is asked by http
 
 
-@each(together("no key", [path for path in EXECUTED if "AZURE_INFERENCE_CREDENTIAL" in needs(path)], "langchain", "litellm"))
+@each(
+    together(
+        "no key",
+        [path for path in EXECUTED if "AZURE_INFERENCE_CREDENTIAL" in needs(path)],
+        "langchain",
+        "litellm",
+    )
+)
 def test_without_a_key_nothing_is_sent_least_of_all_another_key(job, done):
     complaint = "22" if kind(job.path) == "curl" else "AZURE_INFERENCE_CREDENTIAL"
     assert [path for path in job.paths if complaint not in done.complaints()[path]] == []
@@ -485,22 +568,38 @@ def test_a_wrong_key_is_not_tried_again(job, done):
     ids=str,
 )
 def test_where_no_answer_comes_a_snippet_says_so_and_why(job, reason, done):
-    assert done.code == (0 if job.path.suffix != ".sh" else {"no server": 7, "untrusted": 60, "silence": 28}[job.fate])
+    assert done.code == (
+        0
+        if job.path.suffix != ".sh"
+        else {"no server": 7, "untrusted": 60, "silence": 28}[job.fate]
+    )
     said = done.stdout if job.path.suffix != ".sh" else done.stderr
     assert said.startswith("No answer at all: " if job.path.suffix != ".sh" else "curl: ")
     assert re.search(reason, said, re.IGNORECASE)
-    attempts = 1 if job.path.name in ("azure_ai_inference.py", "requests_http.py", "javascript.mjs") else 2
+    attempts = (
+        1 if job.path.name in ("azure_ai_inference.py", "requests_http.py", "javascript.mjs") else 2
+    )
     assert len(done.visit.questions()) <= (attempts if job.fate == "silence" else 0)
 
 
 # Deploying and deleting
 
 
-def manage(task: str, simulator: Simulator, home: Path, *options: str, **change: str) -> subprocess.CompletedProcess[str]:
+def manage(
+    task: str, simulator: Simulator, home: Path, *options: str, **change: str
+) -> subprocess.CompletedProcess[str]:
     """Runs the snippet that deploys, or the one that deletes."""
     environment = kept_variables(home) | simulator.variables() | change
     command = [sys.executable, *options, str(SNIPPETS / task / MANAGING)]
-    return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=120)
+    return subprocess.run(
+        command,
+        cwd=home,
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+    )
 
 
 def test_what_the_deploy_snippet_makes_answers_until_the_delete_snippet_has_run(tmp_path):
@@ -509,7 +608,9 @@ def test_what_the_deploy_snippet_makes_answers_until_the_delete_snippet_has_run(
     simulator = Simulator()
     try:
         subscription = simulator.azure.control_plane.subscription
-        deployed = manage("deploy", simulator, tmp_path, AZURE_MAX_USD_PER_HOUR=str(list_price(SIZE).per_hour))
+        deployed = manage(
+            "deploy", simulator, tmp_path, AZURE_MAX_USD_PER_HOUR=str(list_price(SIZE).per_hour)
+        )
         assert deployed.returncode == 0, deployed.stderr
         root = re.search(r"^AZURE_INFERENCE_ENDPOINT=(\S+)$", deployed.stdout, re.MULTILINE)[1]
         endpoint = subscription.endpoint(simulator.azure.workspace, "my-phi4")
@@ -527,21 +628,29 @@ def test_what_the_deploy_snippet_makes_answers_until_the_delete_snippet_has_run(
 
         assert ask() == 200
         deleted = manage("delete", simulator, tmp_path)
-        assert (deleted.returncode, deleted.stdout.splitlines()[-1]) == (0, "left: []"), deleted.stderr
+        assert (deleted.returncode, deleted.stdout.splitlines()[-1]) == (0, "left: []"), (
+            deleted.stderr
+        )
         assert ask() == 404
-        assert not re.search(r"simulated-(?:key|token)-", deployed.stdout + deployed.stderr + deleted.stdout)
+        assert not re.search(
+            r"simulated-(?:key|token)-", deployed.stdout + deployed.stderr + deleted.stdout
+        )
         assert endpoint.keys["primaryKey"] not in deployed.stdout + deployed.stderr
     finally:
         simulator.stop()
 
 
-def test_the_deploy_snippet_makes_nothing_for_somebody_who_agreed_to_less_than_the_price_even_with_asserts_left_out(tmp_path):
+def test_the_deploy_snippet_makes_nothing_for_somebody_who_agreed_to_less_than_the_price_even_with_asserts_left_out(
+    tmp_path,
+):
     simulator = Simulator()
     try:
         less = list_price(SIZE).per_hour - 0.001
         done = manage("deploy", simulator, tmp_path, "-O", AZURE_MAX_USD_PER_HOUR=str(less))
         assert done.returncode != 0 and "not agreed" in done.stderr
-        assert {entry["path"] for entry in simulator.azure.journal} <= {"/metadata/endpoints"}  # asked when it is imported
+        assert {entry["path"] for entry in simulator.azure.journal} <= {
+            "/metadata/endpoints"
+        }  # asked when it is imported
     finally:
         simulator.stop()
 
@@ -566,7 +675,12 @@ def sdk_calls(code: str, names: list[str]) -> list[str]:
 
         def visit_Call(self, node: ast.Call) -> ast.expr:
             self.generic_visit(node)
-            first = [keyword for name in ("endpoint", "credential") for keyword in node.keywords if keyword.arg == name]
+            first = [
+                keyword
+                for name in ("endpoint", "credential")
+                for keyword in node.keywords
+                if keyword.arg == name
+            ]
             node.args += [keyword.value for keyword in first]
             node.keywords = [keyword for keyword in node.keywords if keyword not in first]
             return node
@@ -578,11 +692,15 @@ def sdk_calls(code: str, names: list[str]) -> list[str]:
         for child in ast.iter_child_nodes(node):
             visit(child)
         if isinstance(node, ast.ImportFrom):
-            imported.update({alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names})
+            imported.update(
+                {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            )
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             values[node.targets[0].id] = resolved(node.value)
         elif isinstance(node, ast.Call):
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+            called = (
+                node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+            )
             called = imported.get(called, called)
             if called.split(".")[-1] in names:
                 whole = resolved(node)
@@ -599,7 +717,10 @@ def sdk_calls(code: str, names: list[str]) -> list[str]:
 
 def lesson_calls(tie: dict) -> list[str]:
     """The calls of the cells that a tie names; "given" cells before them only give names their values."""
-    cells = {cell.id: cell.source for cell in nbformat.read(ROOT / "notebooks" / f"{tie['lesson']}.ipynb", 4).cells}
+    cells = {
+        cell.id: cell.source
+        for cell in nbformat.read(ROOT / "notebooks" / f"{tie['lesson']}.ipynb", 4).cells
+    }
     wanted = [*tie.get("given", []), *tie["cells"]]
     assert set(wanted) <= set(cells), f"{tie['lesson']} has no such cell"
     code, found = "", []
@@ -650,16 +771,28 @@ def test_every_task_has_a_file_or_a_reason_for_every_client():
 
 def test_no_file_lies_here_that_no_table_names():
     listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "snippets"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-co", "--exclude-standard", "snippets"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     files = {ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()}
-    rest = {str(path.relative_to(SNIPPETS)).replace("\\", "/") for path in files - set(snippet_files())}
-    locks = {f"environments/{name}/{file}" for name in ("langchain", "litellm") for file in ("pyproject.toml", "uv.lock")}
+    rest = {
+        str(path.relative_to(SNIPPETS)).replace("\\", "/") for path in files - set(snippet_files())
+    }
+    locks = {
+        f"environments/{name}/{file}"
+        for name in ("langchain", "litellm")
+        for file in ("pyproject.toml", "uv.lock")
+    }
     assert rest == {"README.md", "snippets.toml", "package.json", "package-lock.json", *locks}
 
 
 def test_the_page_is_what_the_folder_holds():
-    assert PAGE.read_text(encoding="utf-8") == page(), "run: python -m uv run python -m tools.snippets_table"
+    assert PAGE.read_text(encoding="utf-8") == page(), (
+        "run: python -m uv run python -m tools.snippets_table"
+    )
 
 
 MODULES = {  # what is imported -> the package, and what else it needs
@@ -688,12 +821,23 @@ def packages_of(path: Path) -> set[str]:
     """The packages that a snippet imports."""
     code = path.read_text(encoding="utf-8")
     if path.suffix == ".mjs":
-        return {name for name in re.findall(r'^import .* from "(.*)";$', code, re.MULTILINE) if not name.startswith("node:")}
+        return {
+            name
+            for name in re.findall(r'^import .* from "(.*)";$', code, re.MULTILINE)
+            if not name.startswith("node:")
+        }
     found = re.findall(r"^(?:import|from) ([\w.]+)", code, re.MULTILINE)
-    return {package for name in found if name not in sys.stdlib_module_names for package in MODULES.get(name, [name])}
+    return {
+        package
+        for name in found
+        if name not in sys.stdlib_module_names
+        for package in MODULES.get(name, [name])
+    }
 
 
-@pytest.mark.parametrize("path", snippet_files(), ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize(
+    "path", snippet_files(), ids=lambda path: f"{path.parent.name}/{path.name}"
+)
 def test_a_snippet_opens_with_what_it_was_run_with_and_what_it_needs_and_is_short(path):
     code = path.read_text(encoding="utf-8")
     first, second, *rest = code.splitlines()
@@ -702,22 +846,36 @@ def test_a_snippet_opens_with_what_it_was_run_with_and_what_it_needs_and_is_shor
     lines = [line for line in rest if line.strip() and not line.startswith(mark)]
     assert SHORTEST <= len(lines) <= LONGEST
     assert second.startswith(f"{mark} Needs AZURE_")
-    assert not re.search(r"environ\.get|getenv", code), "without a variable a client may take one of its own"
-    assert {name for name in needs(path) if "LITELLM" not in name} == set(re.findall(READS[path.suffix], "\n".join(rest)))
+    assert not re.search(r"environ\.get|getenv", code), (
+        "without a variable a client may take one of its own"
+    )
+    assert {name for name in needs(path) if "LITELLM" not in name} == set(
+        re.findall(READS[path.suffix], "\n".join(rest))
+    )
     if path.suffix == ".cs":
-        names = "Azure.AI.Inference 1.0.0-beta.5" + (" and Azure.Identity" if "using Azure.Identity;" in code else "")
-        assert re.fullmatch(rf"// Not executed, only parsed: for {re.escape(names)}, \d+ \w+ \d{{4}}\.", first)
+        names = "Azure.AI.Inference 1.0.0-beta.5" + (
+            " and Azure.Identity" if "using Azure.Identity;" in code else ""
+        )
+        assert re.fullmatch(
+            rf"// Not executed, only parsed: for {re.escape(names)}, \d+ \w+ \d{{4}}\.", first
+        )
         return
     names, date = re.fullmatch(rf"{mark} Last run with (.+) on (\d+ \w+ \d{{4}})\.", first).groups()
     if path.suffix == ".sh":
         assert re.fullmatch(r"curl \d+\.\d+\.\d+", names)
         return
-    assert set(re.split(", | and ", names)) == {f"{name} {locked_version(name, kind(path))}" for name in packages_of(path)}
+    assert set(re.split(", | and ", names)) == {
+        f"{name} {locked_version(name, kind(path))}" for name in packages_of(path)
+    }
 
 
 def test_the_page_says_how_to_install_all_that_the_snippets_import():
     imported = {package for path in snippet_files((".py", ".mjs")) for package in packages_of(path)}
-    told = {name for line in re.findall("^(?:pip|npm) install ([^#\n]+)", page(), re.MULTILINE) for name in line.split()}
+    told = {
+        name
+        for line in re.findall("^(?:pip|npm) install ([^#\n]+)", page(), re.MULTILINE)
+        for name in line.split()
+    }
     assert {name.partition("==")[0] for name in told} == imported - {"aiohttp"}
     assert f"azure-ai-inference=={locked_version('azure-ai-inference', 'python')}" in told
 
@@ -743,5 +901,7 @@ def locked_version(package: str, kind: str) -> str:
 )
 def test_the_locks_name_no_private_registry(lock, hosts):
     text = (SNIPPETS / lock).read_text(encoding="utf-8")
-    found = re.findall(r'"resolved": "https?://([^/"]+)|(?:url|registry) = "https?://([^/"]+)', text)
+    found = re.findall(
+        r'"resolved": "https?://([^/"]+)|(?:url|registry) = "https?://([^/"]+)', text
+    )
     assert {npm or pypi for npm, pypi in found} == hosts
