@@ -77,6 +77,7 @@ def simulator() -> Iterator:
     from simulated_azure.transports.sockets import Simulator
 
     running = Simulator()
+    running.wait_for_model()
     yield running
     running.stop()
     assert not running.errors, "\n".join(running.errors)

@@ -90,7 +90,14 @@ class Simulator:
         self._started.wait()
         if self.errors:
             raise RuntimeError(f"the simulated Azure could not start:\n{self.errors[0]}")
-        threading.Thread(target=self._load, name=THREAD_NAME, daemon=True).start()
+        self._loading = threading.Thread(target=self._load, name=THREAD_NAME, daemon=True)
+        self._loading.start()
+
+    def wait_for_model(self) -> None:
+        """Wait until the language model is loaded, or cannot be. Call this before you use
+        ``azure.assistant`` from another thread: a model must not be loaded twice at once.
+        """
+        self._loading.join()
 
     def variables(self, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
         """Return the environment variables by which the real SDKs find this simulator.
