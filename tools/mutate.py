@@ -183,7 +183,7 @@ def packages_from_elsewhere(folder: Path) -> list[str]:
 def run_tests(folder: Path, tests: Sequence[str]) -> PytestRun:
     """Run tests of a copy of the kit in a process of their own."""
     arguments = sorted({pytest_argument(test) for test in tests})
-    options = ["-q", "--tb=no", "-rpfE", "-p", "no:cacheprovider"]
+    options = ["-q", "--tb=no", "-rpfE", "-n0", "-p", "no:cacheprovider"]
     try:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *options, *arguments],

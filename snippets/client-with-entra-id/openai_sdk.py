@@ -5,9 +5,7 @@ import os
 from azure.identity import DefaultAzureCredential, get_bearer_token_provider
 from openai import OpenAI
 
-token_provider = get_bearer_token_provider(
-    DefaultAzureCredential(), "https://ml.azure.com/.default"
-)
+token_provider = get_bearer_token_provider(DefaultAzureCredential(), "https://ml.azure.com/.default")
 client = OpenAI(base_url=os.environ["AZURE_INFERENCE_ENDPOINT"] + "/v1", api_key=token_provider)
 
 response = client.chat.completions.create(

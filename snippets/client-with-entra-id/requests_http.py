@@ -6,9 +6,7 @@ import requests
 from azure.identity import DefaultAzureCredential
 
 url = os.environ["AZURE_INFERENCE_ENDPOINT"] + "/chat/completions?api-version=2024-05-01-preview"
-token = (
-    DefaultAzureCredential().get_token("https://ml.azure.com/.default").token
-)  # ends after an hour or more
+token = DefaultAzureCredential().get_token("https://ml.azure.com/.default").token  # ends after an hour or more
 headers = {"Authorization": f"Bearer {token}"}
 
 question = [{"role": "user", "content": "What is the capital of France?"}]

@@ -7,14 +7,7 @@ from azure.identity import DefaultAzureCredential
 
 names = "AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZURE_ML_WORKSPACE"
 subscription, group, workspace = (os.environ[name] for name in names)
-ml = MLClient(
-    DefaultAzureCredential(),
-    subscription_id=subscription,
-    resource_group_name=group,
-    workspace_name=workspace,
-)
+ml = MLClient(DefaultAzureCredential(), subscription_id=subscription, resource_group_name=group, workspace_name=workspace)
 
-ml.online_endpoints.begin_delete(
-    "my-phi4"
-).result()  # its deployments go with it: this stops the bill
+ml.online_endpoints.begin_delete("my-phi4").result()  # its deployments go with it: this stops the bill
 print("\nleft:", [endpoint.name for endpoint in ml.online_endpoints.list()])

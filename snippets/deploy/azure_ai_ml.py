@@ -3,11 +3,7 @@
 import os
 
 from azure.ai.ml import MLClient
-from azure.ai.ml.entities import (
-    ManagedOnlineDeployment,
-    ManagedOnlineEndpoint,
-    OnlineRequestSettings,
-)
+from azure.ai.ml.entities import ManagedOnlineDeployment, ManagedOnlineEndpoint, OnlineRequestSettings
 from azure.identity import DefaultAzureCredential
 
 price = 3.673  # US dollars per hour, East US, November 2026: from now until the endpoint is deleted
@@ -15,12 +11,7 @@ if not price <= float(os.environ["AZURE_MAX_USD_PER_HOUR"]):
     raise SystemExit(f"Nothing was made: you have not agreed to pay {price} US dollars per hour.")
 names = "AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZURE_ML_WORKSPACE"
 subscription, group, workspace = (os.environ[name] for name in names)
-ml = MLClient(
-    DefaultAzureCredential(),
-    subscription_id=subscription,
-    resource_group_name=group,
-    workspace_name=workspace,
-)
+ml = MLClient(DefaultAzureCredential(), subscription_id=subscription, resource_group_name=group, workspace_name=workspace)
 
 # Choose your own name: no two endpoints of a region, in whatever subscription, may have the same.
 endpoint = ManagedOnlineEndpoint(name="my-phi4", auth_mode="key", tags={"course": "phi4"})
@@ -31,9 +22,7 @@ deployment = ManagedOnlineDeployment(
     model="azureml://registries/azureml/models/Phi-4/versions/8",
     instance_type="Standard_NC24ads_A100_v4",
     instance_count=1,
-    request_settings=OnlineRequestSettings(
-        request_timeout_ms=180_000, max_concurrent_requests_per_instance=16
-    ),
+    request_settings=OnlineRequestSettings(request_timeout_ms=180_000, max_concurrent_requests_per_instance=16),
 )
 ml.online_deployments.begin_create_or_update(deployment).result()  # 15 to 20 minutes
 endpoint.traffic = {"blue": 100}

@@ -13,9 +13,7 @@ client = OpenAI(
 messages = [{"role": "user", "content": "What is the capital of France?"}]
 try:  # 408, 409, 429, 5xx, time-outs and lost connections are tried again by themselves
     for temperature in (0, 5):  # the second is out of range, to show an error
-        response = client.chat.completions.create(
-            model="Phi-4", messages=messages, temperature=temperature
-        )
+        response = client.chat.completions.create(model="Phi-4", messages=messages, temperature=temperature)
         print(response.choices[0].message.content)
 except APIStatusError as error:
     print("Status", error.status_code, error.response.text)

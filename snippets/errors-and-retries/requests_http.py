@@ -10,22 +10,9 @@ url = os.environ["AZURE_INFERENCE_ENDPOINT"] + "/chat/completions?api-version=20
 headers = {"Authorization": "Bearer " + os.environ["AZURE_INFERENCE_CREDENTIAL"].strip()}
 messages = [{"role": "user", "content": "What is the capital of France?"}]
 
-again = [
-    429,
-    500,
-    502,
-    503,
-    504,
-]  # after these five times, without a connection once, after a time-out never
+again = [429, 500, 502, 503, 504]  # after these five times, without a connection once, after a time-out never
 retry = Retry(
-    status=5,
-    connect=1,
-    read=0,
-    other=0,
-    backoff_factor=1,
-    status_forcelist=again,
-    allowed_methods=None,
-    raise_on_status=False,
+    status=5, connect=1, read=0, other=0, backoff_factor=1, status_forcelist=again, allowed_methods=None, raise_on_status=False
 )
 with requests.Session() as session:
     session.mount("https://", HTTPAdapter(max_retries=retry))

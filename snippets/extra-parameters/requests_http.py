@@ -5,10 +5,7 @@ import os
 import requests
 
 url = os.environ["AZURE_INFERENCE_ENDPOINT"] + "/chat/completions?api-version=2024-05-01-preview"
-headers = {
-    "Authorization": "Bearer " + os.environ["AZURE_INFERENCE_CREDENTIAL"],
-    "extra-parameters": "pass-through",
-}
+headers = {"Authorization": "Bearer " + os.environ["AZURE_INFERENCE_CREDENTIAL"], "extra-parameters": "pass-through"}
 
 question = [{"role": "user", "content": "What is the capital of France?"}]
 body = {"messages": question, "temperature": 0, "logprobs": True}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from notebook_items import folded_blocks
 
-from conftest import folded_blocks
 from tools.mutate import Fault, load_faults
 
 ROOT = Path(__file__).parents[2]

@@ -98,9 +98,8 @@ def stream(assistant):
         answer = assistant.answer(
             request_body(messages, stream=True, **parameters), "pass-through", True
         )
-        events = [
-            event.decode() for event in answer.events()
-        ]  # each event alone must be valid UTF-8
+        # Each event alone must be valid UTF-8. Empty ones only give way.
+        events = [event.decode() for event in answer.events() if event]
         assert events.pop() == "data: [DONE]\n\n"
         return [json.loads(event.removeprefix("data: ")) for event in events]
 
