@@ -23,6 +23,7 @@ from azure.ai.inference import (
 from azure.ai.inference.aio import ChatCompletionsClient as AsyncChatCompletionsClient
 from azure.ai.inference.aio import load_client as load_async_client
 from azure.ai.inference.models import (
+    AssistantMessage,
     ChatCompletionsToolDefinition,
     DeveloperMessage,
     FunctionDefinition,
@@ -190,6 +191,19 @@ def test_the_asynchronous_client_gets_a_completion(simulator, certificates, sche
     response = asyncio.run(main())
     assert "7,000" in response.choices[0].message.content
     assert response.usage.prompt_tokens == PROMPT_TOKENS
+
+
+def test_the_conversation_of_the_sdks_own_sample_goes_on(client):
+    """As sample_chat_completions_with_history.py: the second question is about the first."""
+    messages = [
+        SystemMessage("You are a helpful assistant."),
+        UserMessage("How many feet are in a mile?"),
+    ]
+    first = client.complete(messages=messages, temperature=0).choices[0].message
+    messages += [AssistantMessage(first.content), UserMessage("and how many yards?")]
+    second = client.complete(messages=messages, temperature=0).choices[0].message
+    assert "5,280 feet" in first.content
+    assert "1,760 yards" in second.content
 
 
 def test_max_tokens_ends_an_answer_with_finish_reason_length(client):

@@ -786,7 +786,14 @@ def test_no_file_lies_here_that_no_table_names():
         for name in ("langchain", "litellm")
         for file in ("pyproject.toml", "uv.lock")
     }
-    assert rest == {"README.md", "snippets.toml", "package.json", "package-lock.json", *locks}
+    assert rest == {
+        "README.md",
+        "ruff.toml",
+        "snippets.toml",
+        "package.json",
+        "package-lock.json",
+        *locks,
+    }
 
 
 def test_the_page_is_what_the_folder_holds():
