@@ -27,9 +27,6 @@ class HTTPError(Exception):
         return json_response(self.status, self.body, self.headers)
 
 
-RequestError = HTTPError
-
-
 def container_error(status: int, code: str, message: str, **more: Any) -> dict:
     """Return an error body as the managed-compute container writes it.
 

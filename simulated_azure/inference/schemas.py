@@ -21,7 +21,7 @@ from pydantic import (
     field_validator,
 )
 
-from ..errors import RequestError, container_error
+from ..errors import HTTPError, container_error
 from .tokens import CONTEXT_LENGTH, VOCABULARY_SIZE
 
 MOST_BIASES = 1024  # tokens that one request may bias
@@ -51,7 +51,7 @@ class Message(BaseModel):
     content: str | list[ContentItem] | None = None
 
     def text(self, v1: bool) -> str:
-        """The text of all parts, a line each. Raises RequestError for an image, which Phi-4 cannot see."""
+        """The text of all parts, a line each. Raises HTTPError for an image, which Phi-4 cannot see."""
         if not isinstance(self.content, list):
             return self.content or ""
         if any(item.type == "image_url" for item in self.content):
@@ -143,7 +143,7 @@ class Call:
 
 
 def read_call(body: bytes, extra_parameters: str | None, v1: bool = False) -> Call:
-    """The request in a body. Raises RequestError with the container's answer where something is wrong with it."""
+    """The request in a body. Raises HTTPError with the container's answer where something is wrong with it."""
     try:
         request = REQUESTS["/v1" if v1 else ""].validate_json(body)
     except ValidationError as error:
@@ -152,14 +152,14 @@ def read_call(body: bytes, extra_parameters: str | None, v1: bool = False) -> Ca
     if not v1:
         mode = extra_parameters or "error"
         if mode not in EXTRA_PARAMETERS:
-            raise RequestError(
+            raise HTTPError(
                 400,
                 {
                     "detail": f"Unexpected EXTRA_PARAMETERS option {mode}, expected options are {[*EXTRA_PARAMETERS]}"
                 },
             )
         if given and mode == "error":
-            raise RequestError(
+            raise HTTPError(
                 400,
                 {
                     "detail": f"Extra parameters {[*given]} are not allowed when extra-parameters is not set or set to be "
@@ -169,7 +169,7 @@ def read_call(body: bytes, extra_parameters: str | None, v1: bool = False) -> Ca
         if mode == "drop":
             given = {}
     if request.tools is not None or request.tool_choice is not None:
-        raise RequestError(400, {"detail": "Tools and tool_choice are not supported."})
+        raise HTTPError(400, {"detail": "Tools and tool_choice are not supported."})
     try:
         extras = Extras.model_validate(given)
     except ValidationError as error:
@@ -203,7 +203,7 @@ def check_engine(request: ChatRequest, extras: Extras, v1: bool) -> None:
 
 
 def check_context(prompt_tokens: int, max_tokens: int | None, v1: bool) -> int:
-    """The tokens that may be generated. Raises RequestError if prompt and answer do not fit the context."""
+    """The tokens that may be generated. Raises HTTPError if prompt and answer do not fit the context."""
     wanted = CONTEXT_LENGTH - prompt_tokens if max_tokens is None else max_tokens
     if prompt_tokens + max(wanted, 1) > CONTEXT_LENGTH:
         raise engine_error(
@@ -215,7 +215,7 @@ def check_context(prompt_tokens: int, max_tokens: int | None, v1: bool) -> int:
     return wanted
 
 
-def engine_error(message: str, v1: bool = False) -> RequestError:
+def engine_error(message: str, v1: bool = False) -> HTTPError:
     """A refusal by the engine: as the engine says it under /v1, wrapped by the container elsewhere."""
     said = {
         "object": "error",
@@ -224,12 +224,12 @@ def engine_error(message: str, v1: bool = False) -> RequestError:
         "param": None,
         "code": 400,
     }
-    return RequestError(400, said if v1 else container_error(400, "Bad Request", json.dumps(said)))
+    return HTTPError(400, said if v1 else container_error(400, "Bad Request", json.dumps(said)))
 
 
-def invalid(error: ValidationError) -> RequestError:
+def invalid(error: ValidationError) -> HTTPError:
     """The container's 422."""
-    return RequestError(
+    return HTTPError(
         422, container_error(422, "Invalid input", "invalid input error", details=_details(error))
     )
 

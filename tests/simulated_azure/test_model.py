@@ -17,7 +17,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from simulated_azure.errors import RequestError
+from simulated_azure.errors import HTTPError
 from simulated_azure.inference import model as model_module
 from simulated_azure.inference import skills, tokens
 from simulated_azure.inference.completions import Assistant
@@ -840,7 +840,7 @@ def test_top_logprobs_are_sorted_and_as_many_as_asked_for(ask, count):
 
 @pytest.mark.parametrize("count", [-1, 21])
 def test_top_logprobs_beyond_0_to_20_are_refused(ask, count):
-    with pytest.raises(RequestError) as refusal:
+    with pytest.raises(HTTPError) as refusal:
         ask(LANGUAGES, logprobs=True, top_logprobs=count)
     assert refusal.value.status == 400
 
