@@ -845,7 +845,7 @@ def test_in_a_kernel_the_management_client_sends_no_telemetry_and_asks_nobody_el
 
 def test_no_variable_leads_past_the_simulation_to_azure(kernel):
     """Nobody pays who has not set the limit, and no real secret is used, whatever else is set."""
-    kernel.run(f"os.environ.update({REAL | OWN})\n{CONNECT}{DEPLOY}")
+    kernel.run(f"import os\nos.environ.update({REAL | OWN})\n{CONNECT}{DEPLOY}")
     assert "'my-phi4-real'" in kernel.run("print(deploy('my-phi4-real'))")
     assert kernel.run("print(hosts)") == "{'127.0.0.1'}\n"
     gone = [*REAL, *OWN]
@@ -853,7 +853,7 @@ def test_no_variable_leads_past_the_simulation_to_azure(kernel):
 
 
 def test_a_managed_identity_of_the_machine_gives_no_token_to_the_simulation(kernel):
-    kernel.run(f"os.environ.update({IDENTITY})\n{CONNECT}{DEPLOY}connect()")
+    kernel.run(f"import os\nos.environ.update({IDENTITY})\n{CONNECT}{DEPLOY}connect()")
     assert "'my-phi4-identity'" in kernel.run("print(deploy('my-phi4-identity'))")
     show = f"{{name: os.environ.get(name) for name in {[*IDENTITY, *PAYS]}}}"
     shown = kernel.run(f"os.environ.update({PAYS})\nconnect()\nprint({show})").splitlines()[-1]
