@@ -20,6 +20,8 @@ from pathlib import Path
 
 import tiktoken
 
+from ..http import run_to_end
+
 VOCABULARY = Path(__file__).parent / "data" / "cl100k_base.tiktoken"
 VOCABULARY_SHA256 = "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"
 VOCABULARY_SIZE = 100_352  # ids that the model has logits for: 0 ... 100,351
@@ -132,12 +134,7 @@ def count_prompt(messages: list[tuple[str, str]]) -> int:
     >>> count_prompt([("system", "You are a helpful assistant."), question])
     25
     """
-    steps = count_prompt_in_steps(messages)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return run_to_end(count_prompt_in_steps(messages))
 
 
 def count_prompt_in_steps(messages: list[tuple[str, str]]) -> Generator[float, None, int]:
