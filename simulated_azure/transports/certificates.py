@@ -1,4 +1,4 @@
-"""The simulated Azure's own certificate authority. It is new at each start and is never saved."""
+"""The simulated Azure's own certificate authority, which is a new one at each start."""
 
 from __future__ import annotations
 
