@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from .auth import Guard, Tokens, new_key
 from .errors import HTTPError, arm_error, container_error, through_gateway
 from .faults import NO_FAULT, FaultReader, TooManyRequests
-from .http import Access, Request, Response, Route, Steps, find_route
+from .http import Access, Request, Response, Route, Steps, find_route, run_to_end
 from .inference.endpoint import GPU_SECONDS_HEADER, InferenceEndpoint
 from .journal import PATH as JOURNAL_PATH
 from .journal import Journal
@@ -127,12 +127,7 @@ class SimulatedAzure:
 
     def handle(self, request: Request) -> Response:
         """Return the response to a request."""
-        steps = self.handle_in_steps(request)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                return end.value
+        return run_to_end(self.handle_in_steps(request))
 
     def handle_in_steps(self, request: Request) -> Steps:
         """Return the response to a request as ``handle`` does, giving way to other requests.

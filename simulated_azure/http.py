@@ -8,13 +8,14 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
     from .faults import Fault
     from .management.subscription import Deployment
 
+Result = TypeVar("Result")
 PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
 
 
@@ -67,6 +68,22 @@ class Response:
 # Work that gives way: yields the seconds to wait before it goes on (0: only let other requests have a turn).
 Steps = Generator[float, None, Response]
 Handler = Callable[[Request], Response | Steps]
+
+
+def run_to_end(steps: Generator[float, None, Result]) -> Result:
+    """Return the result of steps without giving way, and without the waits that they yield.
+
+    >>> def steps():
+    ...     yield 0.0
+    ...     return "done"
+    >>> run_to_end(steps())
+    'done'
+    """
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
 
 
 def json_response(

@@ -10,15 +10,14 @@ import uuid
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
 
 from .. import __version__
+from ..http import run_to_end
 from .model import LanguageModel, Sampling, Topic
 from .questions import Conversation, load_manners, load_questions, load_synonyms
 from .schemas import Call, check_context, read_call
 from .tokens import FIRST_SPECIAL_TOKEN, IM_END, count_prompt_in_steps, token_bytes
 
-Result = TypeVar("Result")
 FINGERPRINT = f"simulated-{__version__}"
 NEWLINE = 198  # the token of "\n"
 DONE = b"data: [DONE]\n\n"
@@ -269,12 +268,3 @@ class Assistant:
             usage_apart=v1,
             with_logprobs=bool(call.extras.logprobs),
         )
-
-
-def run_to_end(steps: Generator[float, None, Result]) -> Result:
-    """Return the result of steps, without giving way in between."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value

@@ -20,6 +20,7 @@ from pathlib import Path
 import snowballstemmer
 from rapidfuzz.distance import OSA
 
+from ..http import run_to_end
 from . import skills
 from .model import Topic
 from .tokens import encode
@@ -275,12 +276,7 @@ class Conversation:
 
     def topic_of(self, messages: Messages) -> Topic:
         """Return what the next answer is to be about."""
-        steps = self.topic_in_steps(messages)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                return end.value
+        return run_to_end(self.topic_in_steps(messages))
 
     def topic_in_steps(self, messages: Messages) -> Generator[float, None, Topic]:
         """Return what the next answer is to be about, giving way after each message. History counts: a follow-up refers to the question before it, and

@@ -1,11 +1,12 @@
 """Phi-4's tokens: the vocabulary, the special tokens and the chat template.
 
-Phi-4's ordinary tokens are those of tiktoken's ``cl100k_base`` (100,256 of them, the same ids); the ids above them are
-Phi-4's own special tokens. The vocabulary lies beside this file, byte for byte as tiktoken publishes it, so nothing is
-downloaded; its SHA-256 is checked when it is loaded.
+Phi-4's 100,256 ordinary tokens are those of tiktoken's ``cl100k_base``, with the same ids. The ids
+above them are Phi-4's own special tokens. The vocabulary is a file in this package, byte for byte
+as tiktoken publishes it, so that nothing is downloaded. Its SHA-256 is checked when it is loaded.
 
-Sources: tiktoken ``tiktoken_ext/openai_public.py`` (pattern and SHA-256); the tokenizer configuration and chat template
-of the ``microsoft/phi-4`` model repository (special tokens, template).
+Sources: tiktoken's ``tiktoken_ext/openai_public.py`` (pattern and SHA-256); the tokenizer
+configuration and chat template in the model repository ``microsoft/phi-4`` (special tokens,
+template).
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ from pathlib import Path
 
 import tiktoken
 
+from ..http import run_to_end
+
 VOCABULARY = Path(__file__).parent / "data" / "cl100k_base.tiktoken"
 VOCABULARY_SHA256 = "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"
-VOCABULARY_SIZE = 100_352  # ids that the model has logits for: 0 ... 100,351
-CONTEXT_LENGTH = 16_384  # tokens that prompt and answer share
+VOCABULARY_SIZE = 100_352  # the model has logits for the ids 0 to 100,351
+CONTEXT_LENGTH = 16_384  # tokens, of prompt and answer together
 
 ENDOFTEXT, IM_START, IM_END, IM_SEP = 100_257, 100_264, 100_265, 100_266
-NAMED = {
+NAMED_SPECIAL_TOKENS = {
     "<|endoftext|>": ENDOFTEXT,
     "<|fim_prefix|>": 100_258,
     "<|fim_middle|>": 100_259,
@@ -37,15 +40,20 @@ NAMED = {
     "<|endofprompt|>": 100_276,
 }
 FIRST_SPECIAL_TOKEN = 100_256
-RESERVED = [
-    token for token in range(FIRST_SPECIAL_TOKEN, VOCABULARY_SIZE) if token not in NAMED.values()
+DUMMY_TOKENS = [
+    token
+    for token in range(FIRST_SPECIAL_TOKEN, VOCABULARY_SIZE)
+    if token not in NAMED_SPECIAL_TOKENS.values()
 ]
-SPECIAL_TOKENS = NAMED | {f"<|dummy_{number}|>": token for number, token in enumerate(RESERVED)}
-# Phi-4's special tokens take the white space on both sides with them (lstrip and rstrip in its configuration).
-SPECIAL = re.compile(r"\s*(<\|(?:endoftext|fim_\w+|im_\w+|endofprompt|dummy_\d+)\|>)\s*")
-SLICE_LENGTH = 20_000  # characters that are turned into tokens at a time
-BETWEEN_WORDS = re.compile(r"[A-Za-z](?= [A-Za-z])")
-ROLES = ("system", "user", "assistant")  # the template has no branch for others and leaves them out
+SPECIAL_TOKENS = NAMED_SPECIAL_TOKENS | {
+    f"<|dummy_{number}|>": token for number, token in enumerate(DUMMY_TOKENS)
+}
+# Phi-4's configuration sets lstrip and rstrip for special tokens, so each includes the white space
+# on both sides.
+SPECIAL_TOKEN_TEXT = re.compile(r"\s*(<\|(?:endoftext|fim_\w+|im_\w+|endofprompt|dummy_\d+)\|>)\s*")
+SLICE_LENGTH = 20_000  # characters, after which a long prompt gives way to other requests
+WORD_END = re.compile(r"[A-Za-z](?= [A-Za-z])")
+ROLES = ("system", "user", "assistant")  # the template has no branch for other roles
 PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -54,7 +62,7 @@ PATTERN = (
 
 @cache
 def encoding() -> tiktoken.Encoding:
-    """Phi-4's tokenizer, as a tiktoken ``Encoding``. Takes about 0.2 s the first time.
+    """Return Phi-4's tokenizer. Loading it takes about 0.2 s; later calls return the same object.
 
     Raises ValueError if the vocabulary file is not the one that tiktoken publishes.
 
@@ -62,13 +70,15 @@ def encoding() -> tiktoken.Encoding:
     [4438, 1690, 15823, 527, 304, 279, 1917, 30]
     """
     content = VOCABULARY.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != VOCABULARY_SHA256:
+    checksum = hashlib.sha256(content).hexdigest()
+    if checksum != VOCABULARY_SHA256:
         raise ValueError(
-            f"{VOCABULARY.name} is damaged: its SHA-256 is {found}, expected {VOCABULARY_SHA256}. "
+            f"{VOCABULARY.name} is damaged: its SHA-256 is {checksum}, "
+            f"expected {VOCABULARY_SHA256}. "
             f"Restore it with: git checkout -- simulated_azure/inference/data/{VOCABULARY.name}"
         )
-    lines = (line.partition(b" ") for line in io.BytesIO(content))  # token in base64, a blank, rank
+    # Each line has a token in base64, a space, and the token's rank.
+    lines = (line.partition(b" ") for line in io.BytesIO(content))
     ranks = {a2b_base64(token): int(rank) for token, _, rank in lines}
     return tiktoken.Encoding(
         "phi-4", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens=SPECIAL_TOKENS
@@ -76,12 +86,14 @@ def encoding() -> tiktoken.Encoding:
 
 
 def encode(text: str) -> list[int]:
-    """Token ids of a text; special tokens written in it count as ordinary text."""
+    """Return the token ids of a text, in which special tokens count as ordinary text."""
     return encoding().encode_ordinary(text)
 
 
 def token_bytes(token: int) -> bytes:
-    """The bytes that one token id stands for.
+    """Return the bytes that a token id stands for. They may be a part of a character.
+
+    Raises KeyError for an id that is not in the vocabulary.
 
     >>> token_bytes(15823)
     b' languages'
@@ -90,9 +102,10 @@ def token_bytes(token: int) -> bytes:
 
 
 def prompt_text(messages: list[tuple[str, str]]) -> str:
-    """The chat template: what the model really reads, for (role, content) pairs.
+    """Return what the model reads: a conversation in Phi-4's chat template.
 
-    It ends with the header of the assistant's turn, after which the model writes.
+    messages: (role, content) of each, oldest first. The text ends with the header of the
+    assistant's turn, which the model continues. Messages whose role is not in ROLES are left out.
 
     >>> prompt_text([("user", "Hi")])
     '<|im_start|>user<|im_sep|>Hi<|im_end|><|im_start|>assistant<|im_sep|>'
@@ -106,16 +119,16 @@ def prompt_text(messages: list[tuple[str, str]]) -> str:
 
 
 def encode_prompt(text: str) -> list[int]:
-    """Token ids of a prompt, special tokens and all: also those that a user has typed into a message.
+    """Return the token ids of a prompt, with its special tokens.
+
+    A special token that a user has typed into a message counts as one, as it does for the model.
 
     >>> encode_prompt("<|im_start|>user<|im_sep|> Hi <|im_end|>")
     [100264, 882, 100266, 13347, 100265]
     """
     tokens: list[int] = []
-    for number, part in enumerate(
-        SPECIAL.split(text)
-    ):  # ordinary text and special tokens take turns
-        if number % 2:
+    for number, part in enumerate(SPECIAL_TOKEN_TEXT.split(text)):
+        if number % 2:  # re.split puts the special tokens between the ordinary texts
             tokens.append(SPECIAL_TOKENS.get(part, ENDOFTEXT))
         elif part:
             tokens += encode(part)
@@ -123,44 +136,39 @@ def encode_prompt(text: str) -> list[int]:
 
 
 def count_prompt(messages: list[tuple[str, str]]) -> int:
-    """Return the number of tokens in a prompt, a list of (role, content).
+    """Return the number of tokens in the prompt for messages, a list of (role, content).
 
-    That is the content, plus 4 per message (start, role, separator, end), plus 3 that open the
-    reply. Messages whose role the template does not know count nothing, since it leaves them out.
+    It is the content, plus 4 tokens for each message (start, role, separator, end), plus 3 that
+    open the reply. Messages whose role is not in ROLES count as 0, since the template omits them.
 
     >>> question = ("user", "How many languages are in the world?")
     >>> count_prompt([("system", "You are a helpful assistant."), question])
     25
     """
-    steps = count_prompt_in_steps(messages)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return run_to_end(count_prompt_in_steps(messages))
 
 
 def count_prompt_in_steps(messages: list[tuple[str, str]]) -> Generator[float, None, int]:
-    """Return what ``count_prompt`` returns, giving way to other requests in a long prompt."""
+    """Return what ``count_prompt`` returns. Yield 0.0 after each slice of a long prompt."""
     count = 0
-    for slice_ in slices(prompt_text(messages)):
-        count += len(encode_prompt(slice_))
+    for text in slices(prompt_text(messages)):
+        count += len(encode_prompt(text))
         yield 0.0
     return count
 
 
 def slices(text: str) -> Iterator[str]:
-    """Yield a text in slices that have the same tokens as the whole.
+    """Yield the slices of a text, which together have the same tokens as the whole text.
 
-    A slice has about SLICE_LENGTH characters. It ends between words, where PATTERN always splits
-    and no special token takes white space along; a text without such a place is one slice.
+    A slice has about SLICE_LENGTH characters. It ends between two words, where PATTERN always
+    splits and no special token includes white space. A text without such a place is one slice.
 
     >>> SLICE_LENGTH, len(list(slices("one two " * 5000)))
     (20000, 2)
     """
     start = 0
     while len(text) - start > SLICE_LENGTH:
-        boundary = BETWEEN_WORDS.search(text, start + SLICE_LENGTH)
+        boundary = WORD_END.search(text, start + SLICE_LENGTH)
         if not boundary:
             break
         yield text[start : boundary.start() + 1]

@@ -1,4 +1,4 @@
-"""A certificate authority of the simulator's own, made at start-up and forgotten with it."""
+"""The simulated Azure's own certificate authority, which is a new one at each start."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from pathlib import Path
 import certifi
 import trustme
 
-NAMES = ("localhost", "127.0.0.1", "::1")
+NAMES = ("localhost", "127.0.0.1", "::1")  # hosts that the server certificate is valid for
 BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 class Certificates:
-    """One authority and one server certificate. trustme marks basicConstraints critical, as Python 3.13 demands."""
+    """One authority and one server certificate that it has signed.
+
+    names: the host names and IP addresses that the server certificate is valid for.
+    ``authority_pem``: the authority's certificate, PEM-encoded. ``server``: the TLS settings of the
+    server. trustme marks basicConstraints as critical, which Python 3.13 requires.
+    """
 
     def __init__(self, names: Iterable[str] = NAMES):
         authority = trustme.CA(organization_name="Phi-4 notebooks kit, simulated Azure")
@@ -26,29 +31,31 @@ class Certificates:
 
 
 def certificate_bundles(authority_pem: bytes, environ: Mapping[str, str]) -> dict[str, bytes]:
-    """Return the certificates that each variable of a client names, with one more authority: variable -> file content."""
+    """Return the certificate bundles for clients, each with one more authority.
+
+    The keys are the variables by which clients find a bundle, the values are the contents of the
+    files, PEM-encoded. environ: the variables in force, whose certificates are kept. Raises OSError
+    if a file that they name cannot be read.
+    """
     bundles = {name: certificate_bundle(authority_pem, environ, name) for name in BUNDLE_VARIABLES}
-    extra = environ.get("NODE_EXTRA_CA_CERTS", "")  # besides those that Node.js brings
+    # Node.js adds these certificates to its own, so that there is no other bundle to keep.
+    extra = environ.get("NODE_EXTRA_CA_CERTS", "")
     extra_pem = Path(extra).read_bytes().rstrip() + b"\n" if os.path.isfile(extra) else b""
     return bundles | {"NODE_EXTRA_CA_CERTS": extra_pem + authority_pem}
 
 
-def certificate_bundle(
-    authority_pem: bytes, environment: Mapping[str, str], variable: str
-) -> bytes:
-    """The bundle that a variable names (a file, or a folder of them), or another in force, or certifi's: with one more
-    authority at its end."""
-    named = [environment.get(name, "") for name in (variable, *BUNDLE_VARIABLES)]
+def certificate_bundle(authority_pem: bytes, environ: Mapping[str, str], variable: str) -> bytes:
+    """Return the bundle that a variable names, with one more authority at its end, PEM-encoded.
+
+    A bundle is a file or a folder of .pem and .crt files. If the variable names none that exists,
+    the bundle of another of BUNDLE_VARIABLES is taken, or else the one of the package certifi.
+    Raises OSError if the bundle cannot be read.
+    """
+    candidates = [environ.get(name, "") for name in (variable, *BUNDLE_VARIABLES)]
     if variable == "SSL_CERT_FILE":
-        named.append(
-            ssl.get_default_verify_paths().cafile or ""
-        )  # the system's, which Python uses by itself
-    in_force = next(
-        Path(name) for name in [*named, certifi.where()] if name and os.path.exists(name)
-    )
-    files = (
-        sorted([*in_force.glob("*.pem"), *in_force.glob("*.crt")])
-        if in_force.is_dir()
-        else [in_force]
-    )
+        # Python reads this variable instead of the system's bundle, so the system's must be kept.
+        candidates.append(ssl.get_default_verify_paths().cafile or "")
+    candidates.append(certifi.where())
+    path = next(Path(name) for name in candidates if name and os.path.exists(name))
+    files = sorted([*path.glob("*.pem"), *path.glob("*.crt")]) if path.is_dir() else [path]
     return b"\n".join([*(file.read_bytes().rstrip() for file in files), b"", authority_pem])
