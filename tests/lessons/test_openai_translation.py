@@ -44,8 +44,9 @@ from azure.ai.inference.models import (
 from azure.core.credentials import AzureKeyCredential
 from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import DefaultAzureCredential, EnvironmentCredential, get_bearer_token_provider
+from lesson_sources import robust_box
 from openai import AsyncOpenAI, DefaultHttpxClient, OpenAI
-from test_complete import BOX, ID
+from test_complete import ID
 
 from helpers.streaming import finish_reason_of, piece_of
 from helpers.wire import requests_received
@@ -503,7 +504,7 @@ NINE = NOTEBOOKS / "09-errors-and-limits.ipynb"
 
 def robust_complete() -> str:
     """The code of lesson 09's box, but for its last lines, which ask a question."""
-    return BOX.partition("\nif __name__")[0]
+    return robust_box().partition("\nif __name__")[0]
 
 
 def taught_box(client: Any, code: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Lessons run in other ways than from top to bottom: twice, in part, without tools."""
+"""Lessons that are run in other ways than from top to bottom: twice, in part, without tools."""
 
 from __future__ import annotations
 
@@ -13,23 +13,15 @@ import pytest
 import toolchain
 from fork_server import ForkServer
 from kernels import Kernel, printed
+from lesson_sources import NOTEBOOKS, code_cells, read_lesson
 
 from tools.refresh import run_cells
 
-ROOT = Path(__file__).parents[2]
-
-
-def read(lesson: str) -> nbformat.NotebookNode:
-    """Return a lesson as it is saved."""
-    return nbformat.read(ROOT / "notebooks" / f"{lesson}.ipynb", 4)
-
-
-def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+SNIPPETS = Path(__file__).parents[2] / "snippets"
 
 
 def run(lesson: nbformat.NotebookNode, variables: Mapping[str, str], server: ForkServer | None):
-    """Run a lesson's cells in a new kernel. Put their outputs into it."""
+    """Run a lesson's cells in a new kernel. Put their outputs into the lesson."""
     kernel = Kernel(variables, server)
     try:
         run_cells(lesson, kernel.execute)
@@ -37,29 +29,31 @@ def run(lesson: nbformat.NotebookNode, variables: Mapping[str, str], server: For
         kernel.kill()
 
 
-@pytest.mark.parametrize("lesson", ["04-chat-completions", "08-cost"])
-def test_second_runs_and_folded_blocks_are_collected_as_tests_of_their_lesson(request, lesson):
-    """Looks at this very run; nbval names cells "Cell 0", "Cell 1", ..."""
-    path = ROOT / "notebooks" / f"{lesson}.ipynb"
-    names = [item.name for item in request.session.items if item.path == path]
-    if not names:
+def items_of(lesson: str, session: pytest.Session) -> list[pytest.Item]:
+    """Return the tests of a lesson in this run. Skip the test if this run has no notebooks."""
+    path = NOTEBOOKS / f"{lesson}.ipynb"
+    tests = [item for item in session.items if item.path == path]
+    if not tests:
         pytest.skip("this run has no notebooks")
-    cells = [f"Cell {number}" for number in range(len(code_cells(read(lesson))))]
+    return tests
+
+
+@pytest.mark.parametrize("lesson", ["04-chat-completions", "08-cost"])
+def test_second_runs_and_folded_blocks_are_tests_of_their_lesson(request, lesson):
+    """Read the tests of this very run; nbval calls the cells "Cell 0", "Cell 1", ..."""
+    names = [test.name for test in items_of(lesson, request.session)]
+    cells = [f"Cell {number}" for number in range(len(code_cells(read_lesson(lesson))))]
     boxes = ["OpenAI box 0"] if lesson == "04-chat-completions" else []
     again = [f"{name} again" for name in cells]
     assert names == [*cells, *again, *boxes, "Solution 0"]
 
 
-def test_the_second_run_of_lesson_08_says_that_nothing_is_left(request):
-    """Looks at this very run: what the cells that delete are compared with the second time."""
-    path = ROOT / "notebooks" / "08-cost.ipynb"
-    items = [item for item in request.session.items if item.path == path]
-    if not items:
-        pytest.skip("this run has no notebooks")
-    again = {item.cell.id: item for item in items if item.name.endswith(" again")}
+def test_the_second_run_of_lesson_08_is_compared_with_outputs_that_show_nothing_left(request):
+    tests = items_of("08-cost", request.session)
+    again = {test.cell.id: test for test in tests if test.name.endswith(" again")}
     texts = {
-        name: "".join(output.get("text", "") for output in item.cell.outputs)
-        for name, item in again.items()
+        name: "".join(output.get("text", "") for output in test.cell.outputs)
+        for name, test in again.items()
         if name.startswith("running-")
     }
     assert texts["running-found"] == texts["running-delete"] == "nothing is running\n"
@@ -68,7 +62,7 @@ def test_the_second_run_of_lesson_08_says_that_nothing_is_left(request):
 
 
 def test_the_last_section_of_lesson_08_needs_only_the_first_cell(kernel_server):
-    lesson = read("08-cost")
+    lesson = read_lesson("08-cost")
     ids = [cell.id for cell in lesson.cells]
     lesson.cells = [lesson.cells[1], *lesson.cells[ids.index("running-workspaces") :]]
     run(lesson, os.environ, kernel_server)
@@ -77,12 +71,12 @@ def test_the_last_section_of_lesson_08_needs_only_the_first_cell(kernel_server):
     assert "deleted friday-demo" in texts["running-delete"]
 
 
-def test_run_all_goes_through_without_nodejs_curl_and_the_environments(tmp_path, kernel_server):
-    """A learner who installed only the kit is told what is absent, and the next cells run."""
-    lesson = read("11-other-clients")
+def test_lesson_11_runs_through_without_nodejs_curl_and_the_environments(tmp_path, kernel_server):
+    """Learners who installed only the kit are told what is absent, and the next cells run."""
+    lesson = read_lesson("11-other-clients")
     bare = tmp_path / "snippets"
     ignored = shutil.ignore_patterns("node_modules", ".venv")
-    shutil.copytree(ROOT / "snippets", bare, ignore=ignored)
+    shutil.copytree(SNIPPETS, bare, ignore=ignored)
     first = (
         f"import helpers.snippets as s; from pathlib import Path; s.SNIPPETS = Path({str(bare)!r})"
     )
@@ -99,7 +93,7 @@ def test_run_all_goes_through_without_nodejs_curl_and_the_environments(tmp_path,
 @pytest.mark.parametrize(
     ("nothing_may_skip", "outcome"), [("", pytest.skip.Exception), ("1", pytest.fail.Exception)]
 )
-def test_cells_are_skipped_where_their_tool_is_absent_unless_nothing_may_be(
+def test_an_absent_tool_skips_a_cell_or_fails_it_if_nothing_may_skip(
     monkeypatch, nothing_may_skip, outcome
 ):
     monkeypatch.setenv("PATH", "")
