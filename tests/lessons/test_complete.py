@@ -12,6 +12,7 @@ import re
 import socket
 import subprocess
 import sys
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from types import SimpleNamespace
@@ -67,7 +68,7 @@ FAULTS = {  # fault -> [attempts, answer or the beginning of the error]
     "end; after=3; times=1": [2, [PARIS, "stop"]],
     "cut; after=3; times=1": [2, [PARIS, "stop"]],
     "event-line; after=3; times=1": [2, [PARIS, "stop"]],
-    "slow; seconds=3; times=1": [2, [PARIS, "stop"]],
+    "slow; seconds=60; times=1": [2, [PARIS, "stop"]],
     "filtered-answer; after=3": [1, ["The capital of", "content_filter"]],
     "401": [
         1,
@@ -86,10 +87,18 @@ import json, sys
 from robust import complete
 results = {}
 for fault in json.load(open("faults.json", encoding="utf-8")):
-    waits, headers = [], {"x-simulated-fault": fault}
-    patience = {"read_timeout": 1} if "slow" in fault else {}
+    waits = []
+    def hurry(request):
+        if "slow" in fault and not waits:
+            request.context.options["read_timeout"] = 0.5
     try:
-        result = complete(FRANCE, sleep=waits.append, temperature=0, headers=headers, **patience)
+        result = complete(
+            FRANCE,
+            sleep=waits.append,
+            temperature=0,
+            headers={"x-simulated-fault": fault},
+            raw_request_hook=hurry,
+        )
     except RuntimeError as error:
         result = str(error)
     results[fault] = [len(waits) + 1, result]
@@ -178,16 +187,18 @@ class Token:
         return AccessToken("not-a-token", 4_000_000_000)
 
 
-def free_port() -> int:
-    """Return a port on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return listening.getsockname()[1]
+@cache
+def bound_socket() -> socket.socket:
+    """Return a socket that holds a port and never listens."""
+    holder = socket.socket()
+    holder.bind(("127.0.0.1", 0))
+    return holder
 
 
 # mistake -> (endpoint, credential unless it is the right key, further settings, attempts)
 MISTAKES = {
     "a port where nothing listens": (
-        lambda simulator: f"https://127.0.0.1:{free_port()}",
+        lambda simulator: f"https://127.0.0.1:{bound_socket().getsockname()[1]}",
         None,
         {},
         4,
