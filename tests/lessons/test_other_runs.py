@@ -1,0 +1,102 @@
+"""Lessons that are run in other ways than from top to bottom: twice, in part, without tools."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import nbformat
+import pytest
+import toolchain
+from fork_server import ForkServer
+from kernels import Kernel, printed
+from lesson_sources import NOTEBOOKS, code_cells, read_lesson
+
+from tools.refresh import run_cells
+
+SNIPPETS = Path(__file__).parents[2] / "snippets"
+
+
+def run(lesson: nbformat.NotebookNode, variables: Mapping[str, str], server: ForkServer | None):
+    """Run a lesson's cells in a new kernel. Put their outputs into the lesson."""
+    kernel = Kernel(variables, server)
+    try:
+        run_cells(lesson, kernel.execute)
+    finally:
+        kernel.kill()
+
+
+def items_of(lesson: str, session: pytest.Session) -> list[pytest.Item]:
+    """Return the tests of a lesson in this run. Skip the test if this run has no notebooks."""
+    path = NOTEBOOKS / f"{lesson}.ipynb"
+    tests = [item for item in session.items if item.path == path]
+    if not tests:
+        pytest.skip("this run has no notebooks")
+    return tests
+
+
+@pytest.mark.parametrize("lesson", ["04-chat-completions", "08-cost"])
+def test_second_runs_and_folded_blocks_are_tests_of_their_lesson(request, lesson):
+    """Read the tests of this very run; nbval calls the cells "Cell 0", "Cell 1", ..."""
+    names = [test.name for test in items_of(lesson, request.session)]
+    cells = [f"Cell {number}" for number in range(len(code_cells(read_lesson(lesson))))]
+    boxes = ["OpenAI box 0"] if lesson == "04-chat-completions" else []
+    again = [f"{name} again" for name in cells]
+    assert names == [*cells, *again, *boxes, "Solution 0"]
+
+
+def test_the_second_run_of_lesson_08_is_compared_with_outputs_that_show_nothing_left(request):
+    tests = items_of("08-cost", request.session)
+    again = {test.cell.id: test for test in tests if test.name.endswith(" again")}
+    texts = {
+        name: "".join(output.get("text", "") for output in test.cell.outputs)
+        for name, test in again.items()
+        if name.startswith("running-")
+    }
+    assert texts["running-found"] == texts["running-delete"] == "nothing is running\n"
+    assert texts["running-look"] == ""
+    assert all(again[name].options["check"] for name in texts)
+
+
+def test_the_last_section_of_lesson_08_needs_only_the_first_cell(kernel_server):
+    lesson = read_lesson("08-cost")
+    ids = [cell.id for cell in lesson.cells]
+    lesson.cells = [lesson.cells[1], *lesson.cells[ids.index("running-workspaces") :]]
+    run(lesson, os.environ, kernel_server)
+    texts = {cell.id: printed(cell.outputs) for cell in code_cells(lesson)}
+    assert "friday-demo/blue" in texts["running-found"]
+    assert "deleted friday-demo" in texts["running-delete"]
+
+
+def test_lesson_11_runs_through_without_nodejs_curl_and_the_environments(tmp_path, kernel_server):
+    """Learners who installed only the kit are told what is absent, and the next cells run."""
+    lesson = read_lesson("11-other-clients")
+    bare = tmp_path / "snippets"
+    ignored = shutil.ignore_patterns("node_modules", ".venv")
+    shutil.copytree(SNIPPETS, bare, ignore=ignored)
+    first = (
+        f"import helpers.snippets as s; from pathlib import Path; s.SNIPPETS = Path({str(bare)!r})"
+    )
+    lesson.cells.insert(0, nbformat.v4.new_code_cell(first))
+    run(lesson, {**os.environ, "PATH": ""}, kernel_server)
+    texts = {cell.id: printed(cell.outputs) for cell in code_cells(lesson)}
+    other = re.compile(r'(?m)^(tour|run)\(".*(mjs|sh|langchain|litellm)')
+    without = [cell.id for cell in code_cells(lesson) if other.search(cell.source)]
+    assert len(without) == 9
+    assert [name for name in without if not texts[name].startswith("Not installed: ")] == []
+    assert texts["openai-tour"].count("same answer") == 4
+
+
+@pytest.mark.parametrize(
+    ("nothing_may_skip", "outcome"), [("", pytest.skip.Exception), ("1", pytest.fail.Exception)]
+)
+def test_an_absent_tool_skips_a_cell_or_fails_it_if_nothing_may_skip(
+    monkeypatch, nothing_may_skip, outcome
+):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("NOTHING_MAY_SKIP", nothing_may_skip)
+    with pytest.raises(outcome, match="Node"):
+        toolchain.node()

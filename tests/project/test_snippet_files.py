@@ -1,0 +1,281 @@
+"""The files of snippets/ fit their lessons, their tables, their page and the locks."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+from snippet_runs import kind, needs
+
+from tools.snippets_table import PAGE, SNIPPETS, load, page, reasons, snippet_files
+
+ROOT = SNIPPETS.parent
+DATA = load()
+MANAGING = "azure_ai_ml.py"  # deploys and deletes
+LONGEST, SHORTEST = 25, 3  # lines of code
+
+# The lessons
+
+
+def sdk_calls(code: str, names: list[str]) -> list[str]:
+    """The calls of the named functions, in order: each as text, with names replaced by what was last assigned to them.
+
+    A function is told by its last name or, if imported under another, by the name it was imported by. So that both ways
+    of passing the first two arguments of a client read alike, ``endpoint=`` and ``credential=`` are written as positions.
+    The header by which a lesson asks for a fault is left out.
+    """
+    values: dict[str, ast.expr] = {}
+    imported: dict[str, str] = {}
+    found: list[str] = []
+
+    class Resolve(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.expr:
+            return values.get(node.id, node)
+
+        def visit_Call(self, node: ast.Call) -> ast.expr:
+            self.generic_visit(node)
+            first = [
+                keyword
+                for name in ("endpoint", "credential")
+                for keyword in node.keywords
+                if keyword.arg == name
+            ]
+            node.args += [keyword.value for keyword in first]
+            node.keywords = [keyword for keyword in node.keywords if keyword not in first]
+            return node
+
+    def resolved(node: ast.expr) -> ast.expr:
+        return Resolve().visit(ast.parse(ast.unparse(node), mode="eval").body)
+
+    def visit(node: ast.AST) -> None:
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+        if isinstance(node, ast.ImportFrom):
+            imported.update(
+                {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            )
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            values[node.targets[0].id] = resolved(node.value)
+        elif isinstance(node, ast.Call):
+            called = (
+                node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+            )
+            called = imported.get(called, called)
+            if called.split(".")[-1] in names:
+                whole = resolved(node)
+                keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in whole.keywords}
+                if "x-simulated-fault" in keywords.get("headers", ""):
+                    del keywords["headers"]
+                positions = [ast.unparse(argument) for argument in whole.args]
+                arguments = [*positions, *(f"{name}={keywords[name]}" for name in sorted(keywords))]
+                found.append(f"{called}({', '.join(arguments)})")
+
+    visit(ast.parse(code))
+    return found
+
+
+def lesson_calls(tie: dict) -> list[str]:
+    """The calls of the cells that a tie names; "given" cells before them only give names their values."""
+    cells = {
+        cell.id: cell.source
+        for cell in nbformat.read(ROOT / "notebooks" / f"{tie['lesson']}.ipynb", 4).cells
+    }
+    wanted = [*tie.get("given", []), *tie["cells"]]
+    assert set(wanted) <= set(cells), f"{tie['lesson']} has no such cell"
+    code, found = "", []
+    for cell in sorted(wanted, key=[*cells].index):
+        before, code = sdk_calls(code, tie["calls"]), f"{code}\n{cells[cell]}"
+        if cell in tie["cells"]:
+            found += sdk_calls(code, tie["calls"])[len(before) :]
+    return [call for call in found if call not in tie.get("besides", [])]
+
+
+@pytest.mark.parametrize("task", [task["folder"] for task in DATA["task"]])
+def test_the_sdk_snippet_makes_the_same_calls_as_its_lesson(task):
+    ties = [tie for tie in DATA["tie"] if tie["task"] == task]
+    assert ties, "snippets.toml says nothing of the lesson it comes from"
+    code = (SNIPPETS / task / "azure_ai_inference.py").read_text(encoding="utf-8")
+    found = sdk_calls(code, ties[0]["calls"])
+    assert found
+    assert found == [call for tie in ties for call in lesson_calls(tie)]
+
+
+@pytest.mark.parametrize(
+    "drifted",
+    [
+        "messages = [UserMessage('Hello')]\nclient.complete(messages=messages)",
+        "client.complete(messages=[UserMessage('Hi')], temperature=0)",
+        "client.complete(messages=[UserMessage('Hi')], max_tokens=1)",
+        "client.complete([UserMessage('Hi')])",
+        "client.complete(messages=[UserMessage('Hi')])\nclient.complete(messages=[UserMessage('Hi')])",
+        "client.ask(messages=[UserMessage('Hi')])",
+    ],
+)
+def test_calls_that_drift_apart_are_noticed(drifted):
+    assert sdk_calls(drifted, ["complete"]) != ["complete(messages=[UserMessage('Hi')])"]
+    assert sdk_calls("hi = [UserMessage('Hi')]\nclient.complete(messages=hi)", ["complete"]) == [
+        "complete(messages=[UserMessage('Hi')])"
+    ]
+
+
+# The folder
+
+
+def test_every_task_has_a_file_or_a_reason_for_every_client():
+    cells = {(task["folder"], client["file"]) for task in DATA["task"] for client in DATA["client"]}
+    there = {(path.parent.name, path.name) for path in snippet_files() if path.name != MANAGING}
+    assert there | set(reasons(DATA)) == cells
+    assert there & set(reasons(DATA)) == set()
+
+
+def test_no_file_lies_here_that_no_table_names():
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "snippets"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    files = {ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()}
+    rest = {
+        str(path.relative_to(SNIPPETS)).replace("\\", "/") for path in files - set(snippet_files())
+    }
+    locks = {
+        f"environments/{name}/{file}"
+        for name in ("langchain", "litellm")
+        for file in ("pyproject.toml", "uv.lock")
+    }
+    assert rest == {
+        "README.md",
+        "ruff.toml",
+        "snippets.toml",
+        "package.json",
+        "package-lock.json",
+        *locks,
+    }
+
+
+def test_the_page_is_what_the_folder_holds():
+    assert PAGE.read_text(encoding="utf-8") == page(), (
+        "run: python -m uv run python -m tools.snippets_table"
+    )
+
+
+MODULES = {  # what is imported -> the package, and what else it needs
+    "azure.ai.inference": ["azure-ai-inference"],
+    "azure.ai.inference.aio": ["azure-ai-inference", "aiohttp"],
+    "azure.ai.inference.models": ["azure-ai-inference"],
+    "azure.core.credentials": ["azure-ai-inference"],
+    "azure.core.exceptions": ["azure-ai-inference"],
+    "azure.ai.ml": ["azure-ai-ml"],
+    "azure.ai.ml.entities": ["azure-ai-ml"],
+    "azure.identity": ["azure-identity"],
+    "langchain_azure_ai.chat_models": ["langchain-azure-ai"],
+    "langchain_openai": ["langchain-openai"],
+    "requests.adapters": ["requests"],
+    "urllib3.util": ["requests"],
+}
+READS = {  # how a variable of the environment is read
+    ".py": r'"((?:AZURE|IDENTITY)_[A-Z_]+)"',
+    ".cs": r'GetEnvironmentVariable\("(\w+)"\)',
+    ".mjs": r"[{,] ([A-Z_]+): \w+(?=.*\} = process\.env;)",
+    ".sh": r"\$([A-Z_]+)\b",
+}
+
+
+def packages_of(path: Path) -> set[str]:
+    """The packages that a snippet imports."""
+    code = path.read_text(encoding="utf-8")
+    if path.suffix == ".mjs":
+        return {
+            name
+            for name in re.findall(r'^import .* from "(.*)";$', code, re.MULTILINE)
+            if not name.startswith("node:")
+        }
+    found = re.findall(r"^(?:import|from) ([\w.]+)", code, re.MULTILINE)
+    return {
+        package
+        for name in found
+        if name not in sys.stdlib_module_names
+        for package in MODULES.get(name, [name])
+    }
+
+
+@pytest.mark.parametrize(
+    "path", snippet_files(), ids=lambda path: f"{path.parent.name}/{path.name}"
+)
+def test_a_snippet_opens_with_what_it_was_run_with_and_what_it_needs_and_is_short(path):
+    code = path.read_text(encoding="utf-8")
+    first, second, *rest = code.splitlines()
+    mark = "//" if path.suffix in (".mjs", ".cs") else "#"
+    assert not rest[0].startswith(mark)
+    lines = [line for line in rest if line.strip() and not line.startswith(mark)]
+    assert SHORTEST <= len(lines) <= LONGEST
+    assert second.startswith(f"{mark} Needs AZURE_")
+    assert not re.search(r"environ\.get|getenv", code), (
+        "without a variable a client may take one of its own"
+    )
+    assert {name for name in needs(path) if "LITELLM" not in name} == set(
+        re.findall(READS[path.suffix], "\n".join(rest))
+    )
+    if path.suffix == ".cs":
+        names = "Azure.AI.Inference 1.0.0-beta.5" + (
+            " and Azure.Identity" if "using Azure.Identity;" in code else ""
+        )
+        assert re.fullmatch(
+            rf"// Not executed, only parsed: for {re.escape(names)}, \d+ \w+ \d{{4}}\.", first
+        )
+        return
+    names, date = re.fullmatch(rf"{mark} Last run with (.+) on (\d+ \w+ \d{{4}})\.", first).groups()
+    if path.suffix == ".sh":
+        assert re.fullmatch(r"curl \d+\.\d+\.\d+", names)
+        return
+    assert set(re.split(", | and ", names)) == {
+        f"{name} {locked_version(name, kind(path))}" for name in packages_of(path)
+    }
+
+
+def test_the_page_says_how_to_install_all_that_the_snippets_import():
+    imported = {package for path in snippet_files((".py", ".mjs")) for package in packages_of(path)}
+    told = {
+        name
+        for line in re.findall("^(?:pip|npm) install ([^#\n]+)", page(), re.MULTILINE)
+        for name in line.split()
+    }
+    assert {name.partition("==")[0] for name in told} == imported - {"aiohttp"}
+    assert f"azure-ai-inference=={locked_version('azure-ai-inference', 'python')}" in told
+
+
+@functools.cache
+def locked_version(package: str, kind: str) -> str:
+    """The version that runs in the tests, by the lock."""
+    if kind == "node":
+        lock = json.loads((SNIPPETS / "package-lock.json").read_text(encoding="utf-8"))
+        return lock["packages"][f"node_modules/{package}"]["version"]
+    path = ROOT / "uv.lock" if kind == "python" else SNIPPETS / "environments" / kind / "uv.lock"
+    packages = tomllib.loads(path.read_text(encoding="utf-8"))["package"]
+    return next(entry["version"] for entry in packages if entry["name"] == package)
+
+
+@pytest.mark.parametrize(
+    ("lock", "hosts"),
+    [
+        ("package-lock.json", {"registry.npmjs.org"}),
+        ("environments/langchain/uv.lock", {"pypi.org", "files.pythonhosted.org"}),
+        ("environments/litellm/uv.lock", {"pypi.org", "files.pythonhosted.org"}),
+    ],
+)
+def test_the_locks_name_no_private_registry(lock, hosts):
+    text = (SNIPPETS / lock).read_text(encoding="utf-8")
+    found = re.findall(
+        r'"resolved": "https?://([^/"]+)|(?:url|registry) = "https?://([^/"]+)', text
+    )
+    assert {npm or pypi for npm, pypi in found} == hosts
