@@ -1,4 +1,4 @@
-"""From a checked request to an answer: the text, its usage, its log-probabilities, as JSON or as a stream of events."""
+"""Chat completions: text, usage and log-probabilities, as one JSON object or a stream of events."""
 
 from __future__ import annotations
 
@@ -20,14 +20,18 @@ from .tokens import FIRST_SPECIAL_TOKEN, IM_END, count_prompt_in_steps, token_by
 
 FINGERPRINT = f"simulated-{__version__}"
 NEWLINE = 198  # the token of "\n"
+NEWLINE_BIAS = 1000.0  # more than the 100 that a request may set, so that every token is a newline
 DONE = b"data: [DONE]\n\n"
-NOTHING_YET = ("", [])  # a piece without text: a token was generated, but its text must wait
+EMPTY_PIECE = ("", [])  # for a token whose text may be the beginning of something longer
 
 
 class Writer:
-    """Writes one choice: pieces of text as they become certain, then ``finish_reason`` and ``tokens``.
+    """Writes one choice of an answer.
 
-    A piece is held back while it may be the beginning of a stop sequence or the first bytes of a character.
+    topic: what the model speaks about. limit: the most tokens to generate. index: the number of the
+    choice, from 0, which makes choices with the same seed differ. ``tokens``: the number of tokens
+    generated so far, the closing one included, as the engine counts. ``finish_reason``: "stop" or
+    "length"; valid when all pieces have been written.
     """
 
     def __init__(self, model: LanguageModel, topic: Topic, call: Call, limit: int, index: int):
@@ -37,9 +41,8 @@ class Writer:
             for token, value in (extras.logit_bias or {}).items()
         }
         if request.response_format and request.response_format.type == "json_object":
-            bias[NEWLINE] = (
-                1000.0  # seen with the Phi family: JSON mode allows white space, and none ends it
-            )
+            # Observed with Phi models: in JSON mode they may write white space without end.
+            bias[NEWLINE] = NEWLINE_BIAS
         self._model, self._topic, self._limit = model, topic, limit
         self._sampling = Sampling(
             request.temperature,
@@ -54,51 +57,59 @@ class Writer:
         self._random = generator.random
         stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
         self._stop = [sequence for sequence in stop if sequence]
-        self._top = extras.top_logprobs or 0
+        self._top_logprobs = extras.top_logprobs or 0
         self.finish_reason = "length"
-        self.tokens = 0  # generated, the closing one included, as the engine counts
+        self.tokens = 0
 
     def pieces(self, with_logprobs: bool) -> Iterator[tuple[str, list[dict]]]:
-        """(text, log-probabilities of the tokens in it if wanted), piece by piece."""
+        """Yield the text in pieces: (text, log-probabilities of the tokens in it).
+
+        Each token gives a piece. Text that may be the beginning of a stop sequence, or the first
+        bytes of a character, waits for a later piece; until then the piece is EMPTY_PIECE. The list
+        of log-probabilities is empty unless with_logprobs is True.
+        """
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         pending, logprobs = "", []
-        undecoded = stopped = False
+        is_character_open = is_stopped = False
         for token, context in self._model.generate(self._topic, self._sampling, self._random):
             self.tokens += 1
             if token == IM_END:
                 self.finish_reason = "stop"
                 break
-            text = None if undecoded else token_text(token)
+            text = None if is_character_open else token_text(token)
             if text is None:
                 text = decoder.decode(token_bytes(token))
-                undecoded = bool(decoder.getstate()[0])
+                is_character_open = bool(decoder.getstate()[0])
             pending += text
             if with_logprobs:
                 logprobs.append(self._logprob(token, context))
-            certain, pending, stopped = self._split(pending)
-            if certain:
-                yield certain, logprobs
+            text, pending, is_stopped = self._split(pending)
+            if text:
+                yield text, logprobs
                 logprobs = []
             else:
-                yield NOTHING_YET
-            if stopped:
+                yield EMPTY_PIECE
+            if is_stopped:
                 self.finish_reason = "stop"
-            if stopped or self.tokens >= self._limit:
+            if is_stopped or self.tokens >= self._limit:
                 break
-        if not stopped:
+        if not is_stopped:
             pending += decoder.decode(b"", final=True)
         if pending or logprobs:
             yield pending, logprobs
 
     def _split(self, text: str) -> tuple[str, str, bool]:
-        """(what is certain, what must wait, whether a stop sequence was found). The text ends before that sequence."""
+        """Return (the text to write, the text that must wait, True if a stop sequence ends it).
+
+        The text to write ends before the stop sequence. Text waits while it may be the beginning of
+        one.
+        """
         if not self._stop:
             return text, "", False
-        found = min(
-            (place for sequence in self._stop if (place := text.find(sequence)) >= 0), default=-1
-        )
-        if found >= 0:
-            return text[:found], "", True
+        places = [text.find(sequence) for sequence in self._stop]
+        end = min((place for place in places if place >= 0), default=-1)
+        if end >= 0:
+            return text[:end], "", True
         longest = max(len(sequence) for sequence in self._stop)
         for start in range(max(0, len(text) - longest + 1), len(text)):
             if any(sequence.startswith(text[start:]) for sequence in self._stop):
@@ -106,14 +117,15 @@ class Writer:
         return text, "", False
 
     def _logprob(self, token: int, context: tuple[int, ...]) -> dict:
+        """Return the item for a token in ``logprobs.content``, with its top_logprobs."""
         distribution = self._model.distribution(self._topic, context)
-        top = [_logprob_item(*item) for item in distribution.most_likely(self._top)]
+        top = [_logprob_item(*item) for item in distribution.most_likely(self._top_logprobs)]
         return {**_logprob_item(token, distribution.logprob(token)), "top_logprobs": top}
 
 
 @lru_cache(maxsize=16384)
 def token_text(token: int) -> str | None:
-    """The text of a token that is whole characters, "" for a special token; None if its bytes are a part of one."""
+    """Return the text of a token: "" for a special one, None if it is not whole characters."""
     try:
         return "" if token >= FIRST_SPECIAL_TOKEN else token_bytes(token).decode()
     except UnicodeDecodeError:
@@ -121,32 +133,44 @@ def token_text(token: int) -> str | None:
 
 
 @lru_cache(maxsize=16384)
-def quoted(text: str) -> bytes:
-    """A text as JSON writes it. Pieces are nearly always single tokens, so most come from the cache."""
+def json_string(text: str) -> bytes:
+    """Return a text as a JSON string.
+
+    Results are cached, since most pieces are single tokens and come again.
+    """
     return json.dumps(text).encode()
 
 
 def _logprob_item(token: int, logprob: float) -> dict:
-    raw = token_bytes(token)
-    return {"token": raw.decode("utf-8", "replace"), "logprob": logprob, "bytes": [*raw]}
+    """Return a token and the natural logarithm of its probability, as the API writes them."""
+    content = token_bytes(token)
+    return {"token": content.decode("utf-8", "replace"), "logprob": logprob, "bytes": [*content]}
 
 
 @dataclass
 class Answer:
-    """What a request asked for, about to be generated: ``body()`` gives it whole, ``events()`` piece by piece."""
+    """The answer to a chat request, which ``body()`` or ``events()`` generates once.
+
+    writers: one for each choice. prompt_tokens: how many tokens the prompt has. wants_stream: True
+    if the request asks for a stream. wants_usage: True if a stream ends with the usage; a whole
+    answer always has it. usage_apart: True if the usage is an event of its own, as OpenAI's clients
+    expect, instead of a part of the last one. with_logprobs: True to add log-probabilities.
+    """
 
     model_name: str
     writers: list[Writer]
     prompt_tokens: int
     wants_stream: bool
-    wants_usage: bool  # in a stream; a whole answer always has it
-    usage_apart: bool  # in an event of its own, as OpenAI's clients expect, or with the last piece
+    wants_usage: bool
+    usage_apart: bool
     with_logprobs: bool
 
     def __post_init__(self) -> None:
+        """Set the answer's id and its time of creation, in seconds since 1970."""
         self.id, self.created = uuid.uuid4().hex, int(time.time())
 
     def usage(self) -> dict:
+        """Return how many tokens the prompt and all choices have, as far as they are generated."""
         completion_tokens = sum(writer.tokens for writer in self.writers)
         return {
             "completion_tokens": completion_tokens,
@@ -155,11 +179,11 @@ class Answer:
         }
 
     def body(self) -> dict:
-        """Return the whole answer: a ``chat.completion`` object."""
+        """Return the whole answer as a ``chat.completion`` object."""
         return run_to_end(self.body_in_steps())
 
     def body_in_steps(self) -> Generator[float, None, dict]:
-        """Return the whole answer, giving way to other requests after every token."""
+        """Return what ``body`` returns. Yield 0.0 after each token, to give way to others."""
         choices = []
         for index, writer in enumerate(self.writers):
             pieces = []
@@ -178,11 +202,16 @@ class Answer:
         return {"choices": choices, **self._frame("chat.completion"), "usage": self.usage()}
 
     def events(self) -> Iterator[bytes]:
-        """Server-sent events: a role first, then the pieces, then the finish reason (with usage), then [DONE]."""
+        """Yield the server-sent events of the answer, UTF-8 encoded.
+
+        Each choice has first an event with the role, then one for each piece, then one with the
+        finish reason. The usage follows if it is wanted, and [DONE] is the last event. An empty
+        piece gives b"", which is not an event and only lets other requests have a turn.
+        """
         head = b'data: {"choices":[{"delta":{"content":'
         frame = json.dumps(self._frame("chat.completion.chunk"), separators=(",", ":"))[1:].encode()
-        plain = b'},"finish_reason":null,"index":%d,"logprobs":null}],' + frame + b"\n\n"
-        tails = [plain % index for index in range(len(self.writers))]
+        tail = b'},"finish_reason":null,"index":%d,"logprobs":null}],' + frame + b"\n\n"
+        tails = [tail % index for index in range(len(self.writers))]
         for index in range(len(self.writers)):
             yield self._event([_choice(index, {"content": "", "role": "assistant"})])
         streams = [writer.pieces(self.with_logprobs) for writer in self.writers]
@@ -195,17 +224,18 @@ class Answer:
                     choice = _choice(index, {"content": ""}, self.writers[index].finish_reason)
                     last = not open_choices and self.wants_usage and not self.usage_apart
                     yield self._event([choice], usage=self.usage() if last else None)
-                elif piece == NOTHING_YET:
+                elif piece == EMPTY_PIECE:
                     yield b""
                 elif piece[1]:
                     yield self._event([_choice(index, {"content": piece[0]}, logprobs=piece[1])])
-                else:  # the constant part of the event was encoded once
-                    yield head + quoted(piece[0]) + tails[index]
+                else:  # the same as _event would give, but encoded faster
+                    yield head + json_string(piece[0]) + tails[index]
         if self.wants_usage and self.usage_apart:
             yield self._event([], usage=self.usage())
         yield DONE
 
     def _frame(self, kind: str) -> dict:
+        """Return the fields that a whole answer and all chunks of a stream have in common."""
         return {
             "created": self.created,
             "id": self.id,
@@ -215,6 +245,7 @@ class Answer:
         }
 
     def _event(self, choices: list[dict], usage: dict | None = None) -> bytes:
+        """Return one server-sent event: a ``chat.completion.chunk`` object, UTF-8 encoded."""
         event = {
             "choices": choices,
             **self._frame("chat.completion.chunk"),
@@ -226,35 +257,42 @@ class Answer:
 def _choice(
     index: int, delta: dict, finish_reason: str | None = None, logprobs: list[dict] | None = None
 ) -> dict:
-    shown = {"content": logprobs} if logprobs else None
-    return {"delta": delta, "finish_reason": finish_reason, "index": index, "logprobs": shown}
+    """Return one choice of a chunk, with the log-probabilities of its tokens if there are any."""
+    content = {"content": logprobs} if logprobs else None
+    return {"delta": delta, "finish_reason": finish_reason, "index": index, "logprobs": content}
 
 
 class Assistant:
-    """The language model with its training text, ready to answer."""
+    """The language model and its training text, which together answer chat requests.
+
+    model_name: the name that answers give as their model. Loading takes about half a second. Raises
+    OSError, ValueError, TypeError or KeyError if a data file is missing or has a mistake.
+    """
 
     def __init__(self, model_name: str) -> None:
         self._model_name = model_name
         self._conversation = Conversation(load_questions(), load_manners(), load_synonyms())
         self.model = LanguageModel(self._conversation.topics)
 
-    def answer(self, body: bytes, extra_parameters: str | None = None, v1: bool = False) -> Answer:
-        """Return the answer to the body of a request, about to be generated.
+    def answer(
+        self, body: bytes, extra_parameters: str | None = None, is_v1: bool = False
+    ) -> Answer:
+        """Return the answer to the body of a request. Nothing is generated yet.
 
-        extra_parameters: the header of that name. v1: True for the engine's own route. Raises
-        HTTPError if the request is not valid, or does not fit the context.
+        extra_parameters: the header of that name. is_v1: True for the engine's own route. Raises
+        HTTPError (400 or 422) if the request is not valid, or does not fit into the context.
         """
-        return run_to_end(self.answer_in_steps(body, extra_parameters, v1))
+        return run_to_end(self.answer_in_steps(body, extra_parameters, is_v1))
 
     def answer_in_steps(
-        self, body: bytes, extra_parameters: str | None = None, v1: bool = False
+        self, body: bytes, extra_parameters: str | None = None, is_v1: bool = False
     ) -> Generator[float, None, Answer]:
-        """Return what ``answer`` returns, giving way to other requests."""
-        call = read_call(body, extra_parameters, v1)
-        messages = [(message.role, message.text(v1)) for message in call.request.messages]
+        """Return what ``answer`` returns. Yield 0.0 now and then, to give way to others."""
+        call = read_call(body, extra_parameters, is_v1)
+        messages = [(message.role, message.text(is_v1)) for message in call.request.messages]
         yield 0.0
         prompt_tokens = yield from count_prompt_in_steps(messages)
-        limit = check_context(prompt_tokens, call.max_tokens, v1)
+        limit = check_context(prompt_tokens, call.max_tokens, is_v1)
         topic = yield from self._conversation.topic_in_steps(messages)
         count = call.extras.n or 1
         writers = [Writer(self.model, topic, call, limit, index) for index in range(count)]
@@ -264,7 +302,7 @@ class Assistant:
             writers,
             prompt_tokens,
             wants_stream=call.request.stream,
-            wants_usage=not v1 or bool(options and options.include_usage),
-            usage_apart=v1,
+            wants_usage=not is_v1 or bool(options and options.include_usage),
+            usage_apart=is_v1,
             with_logprobs=bool(call.extras.logprobs),
         )
