@@ -129,7 +129,7 @@ def dense(distribution: Distribution) -> np.ndarray:
     for token in distribution.background.tokens:
         probabilities[token] = distribution.background.probability(token)
     probabilities *= distribution.weight
-    for token, probability in distribution.named.items():
+    for token, probability in distribution.foreground.items():
         probabilities[token] += probability
     return probabilities
 
@@ -230,7 +230,9 @@ class Text:
             run += matching
         own = self.topic[ends] == topic.name
         worth = np.where(
-            own, np.where(self.preferred[ends], model_module.PREFERRED, 1.0), model_module.ELSEWHERE
+            own,
+            np.where(self.preferred[ends], model_module.PREFERRED_COUNT, 1.0),
+            model_module.OTHER_TOPIC_COUNT,
         )
         probabilities = self.background
         for length in range(int(run[own | (run >= 2)].max(initial=0)) + 1):
@@ -265,7 +267,7 @@ CONTEXTS = {  # topic, and what was said of an answer so far
 
 def situation(topics, name: str) -> tuple[Topic, tuple[int, ...]]:
     topic, said = CONTEXTS[name]
-    return topics[topic], (IM_SEP, *encode(said))[-model_module.LONGEST_RUN :]
+    return topics[topic], (IM_SEP, *encode(said))[-model_module.MAX_CONTEXT :]
 
 
 @pytest.fixture(scope="module")
@@ -289,14 +291,16 @@ def test_probabilities_add_up_to_one(distribution, name):
     it = distribution(name)
     seen = [it.background.probability(token) for token in it.background.tokens]
     background = math.fsum(seen) + (VOCABULARY_SIZE - len(seen)) * it.background.floor
-    assert math.fsum(it.named.values()) + it.weight * background == pytest.approx(1, abs=1e-12)
-    assert 0 < it.weight <= 1 and min(it.named.values(), default=0) >= 0
+    assert math.fsum(it.foreground.values()) + it.weight * background == pytest.approx(1, abs=1e-12)
+    assert 0 < it.weight <= 1 and min(it.foreground.values(), default=0) >= 0
 
 
 def test_every_topic_starts_with_a_distribution(assistant, topics):
     for topic in topics.values():
         it = assistant.model.distribution(topic, (IM_SEP,))
-        assert math.fsum(it.named.values()) + it.weight == pytest.approx(1, abs=1e-12), topic.name
+        assert math.fsum(it.foreground.values()) + it.weight == pytest.approx(1, abs=1e-12), (
+            topic.name
+        )
 
 
 @pytest.mark.parametrize("name", CONTEXTS)
@@ -378,7 +382,7 @@ def test_bias_and_penalties_shift_the_frequencies_as_computed(
 ):
     it = distribution("a fork between answers")
     likely = [token for token, _ in it.most_likely(6)]
-    unseen = next(token for token in range(90_000, 100_000) if token not in it.named)
+    unseen = next(token for token in range(90_000, 100_000) if token not in it.foreground)
     sampling = Sampling(
         temperature, top_p, presence, frequency, {likely[0]: -4, likely[2]: 2.5, unseen: 12}
     )
@@ -561,7 +565,7 @@ def test_greedy_text_equals_a_dense_recomputation_step_by_step(assistant, topics
         if token == IM_END:
             break
         given[token] += 1
-        context = (*context, token)[-model_module.LONGEST_RUN :]
+        context = (*context, token)[-model_module.MAX_CONTEXT :]
 
 
 def test_two_tokens_come_as_often_as_their_logprobs_say(assistant, topics):
@@ -822,7 +826,7 @@ def test_logprobs_are_the_models_own_whatever_the_sampling(ask, topics, text, pa
         assert [top["logprob"] for top in item["top_logprobs"]] == pytest.approx(
             logprobs[order].tolist(), abs=1e-9
         )
-        context = (*context, token)[-model_module.LONGEST_RUN :]
+        context = (*context, token)[-model_module.MAX_CONTEXT :]
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 20])
