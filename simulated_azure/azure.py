@@ -1,9 +1,10 @@
 """The simulated Azure without sockets: a request goes in, a response comes out.
 
-``SimulatedAzure.handle`` is the one entry. A transport is anything that calls it: ``transports/sockets.py`` carries it over
-http and https; another could do so in a browser. A request is matched with one table of routes, admitted (auth.py), given
-the fault that it asks for (faults.py), answered by a handler of ``inference/`` or ``management/``, and remembered
-(journal.py).
+``SimulatedAzure.handle`` is the one entry. A transport is anything that calls it:
+``transports/sockets.py`` carries it over http and https; another could do so in a browser. A
+request is matched with one table of routes (``SimulatedAzure.routes``, which joins the tables of
+all rooms), admitted (auth.py), given the fault that it asks for (faults.py), answered by a handler
+of ``inference/`` or ``management/``, and remembered (journal.py).
 """
 
 from __future__ import annotations
@@ -243,7 +244,7 @@ class SimulatedAzure:
                 raise HTTPError(404, {"detail": "Not Found"})
             response = yield from self._call(route, request)
         except HTTPError as error:
-            response = error.response()
+            response = request.fault.change_error(error).response()
         seconds = float(response.headers.get(GPU_SECONDS_HEADER, "0"))
         logged_path = self.journal.redact(path)[:MAX_LOGGED_PATH]
         duration = f", {seconds:.1f} s" if seconds else ""
