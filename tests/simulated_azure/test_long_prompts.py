@@ -40,7 +40,7 @@ def test_a_text_without_a_break_is_counted_slice_by_slice(name):
 def test_an_endpoint_says_that_such_a_text_is_too_long(name, simulator):
     azure = SimulatedAzure(key="k", assistant=simulator.azure.assistant)
     message = {"role": "user", "content": ONE_WORD[name][: SIZE - 100]}
-    body = json.dumps({"messages": [message], "max_tokens": 100}).encode()
+    body = json.dumps({"messages": [message], "max_tokens": 16_000}).encode()
     headers = {"api-key": "k", "content-type": "application/json"}
     response = azure.handle(Request("POST", "/chat/completions", "", headers, body))
     assert response.status == 400
