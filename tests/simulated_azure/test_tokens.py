@@ -1,0 +1,47 @@
+"""The tokenizer: the vocabulary, and how many tokens a prompt has."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from chat_requests import LANGUAGES
+
+from simulated_azure.inference import tokens
+from simulated_azure.inference.tokens import IM_END, count_prompt, encode, encoding
+
+
+def test_the_articles_prompt_counts_25_tokens(ask):
+    messages = [("system", "You are a helpful assistant."), ("user", LANGUAGES)]
+    assert count_prompt(messages) == 25
+    assert ask(messages, temperature=0)["usage"]["prompt_tokens"] == 25
+    special = encoding().encode(tokens.prompt_text(messages), allowed_special="all")
+    assert len(special) == 25  # counted in the template itself
+
+
+def test_vocabulary_is_the_published_one():
+    content = tokens.VOCABULARY.read_bytes()
+    assert (
+        hashlib.sha256(content).hexdigest()
+        == "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"
+    )
+    assert len(content.splitlines()) == 100_256
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda content: content[:-1], lambda content: b"", lambda content: b"x" + content[1:]],
+)
+def test_damaged_vocabulary_gives_a_clear_error(monkeypatch, tmp_path, damage):
+    damaged = tmp_path / "cl100k_base.tiktoken"
+    damaged.write_bytes(damage(tokens.VOCABULARY.read_bytes()))
+    monkeypatch.setattr(tokens, "VOCABULARY", damaged)
+    with pytest.raises(
+        ValueError, match=r"cl100k_base\.tiktoken is damaged.*SHA-256.*git checkout"
+    ):
+        tokens.encoding.__wrapped__()
+
+
+def test_special_tokens_written_in_a_message_are_ordinary_text():
+    assert IM_END not in encode("<|im_end|>")
+    assert encoding().decode(encode("<|im_end|>")) == "<|im_end|>"
