@@ -2,11 +2,12 @@
 
     python -m uv run python -m tools.refresh notebooks/*.ipynb
 
-A second run changes no byte, except in pictures that show measured times: an output stays as it was
-if the new one differs only in what ``sanitize.cfg`` allows, in widget ids or in execution counts.
-stdout is saved before stderr, because a cell can print to them in any order. Only the last line of a
-traceback is saved, because the others contain paths of this computer. The kernel has the blocking
-client, because nbclient's asynchronous one sometimes waits for a message that has arrived already.
+A second run changes no byte, except in pictures that show measured times: an output stays as it
+was if the new one differs only in what ``sanitize.cfg`` allows, in widget ids or in execution
+counts. stdout is saved before stderr, because a cell can print to them in any order. Only the last
+line of a traceback is saved, because the others contain paths of this computer. The kernel has the
+blocking client, because nbclient's asynchronous one sometimes waits for a message that has arrived
+already.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from nbformat import NotebookNode
 RULES = Path(__file__).with_name("sanitize.cfg")
 OWN_PREFIXES = ("AZURE", "ARM_", "IDENTITY_", "MSI_", "OPENAI_", "REGISTRY_DISCOVERY_")
 CELL_TIMEOUT = 300.0  # seconds
-# The view of a widget has a random id. Without the widget's state, which is not saved, it is an error.
+# The view of a widget has a random id. It shows an error, because widget states are not saved.
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 METADATA = {

@@ -160,8 +160,11 @@ def test_small_routes_answer(simulator, method, path, body):
     if body:
         assert content == body
     else:
-        listed = json.loads(content)
-        assert (listed["object"], [model["id"] for model in listed["data"]]) == ("list", ["Phi-4"])
+        content_json = json.loads(content)
+        assert (content_json["object"], [model["id"] for model in content_json["data"]]) == (
+            "list",
+            ["Phi-4"],
+        )
 
 
 def test_text_in_parts_is_read(client):
@@ -221,7 +224,7 @@ def test_the_asynchronous_load_client_chooses_the_chat_client(simulator, certifi
 
 def test_load_client_fails_with_a_friendly_message_where_info_is_missing(simulator, certificates):
     credential = AzureKeyCredential(simulator.azure.key)
-    with pytest.raises(ResourceNotFoundError) as caught:
+    with pytest.raises(ResourceNotFoundError) as error_info:
         load_client(simulator.url, credential, connection_verify=certificates, **fault("no-info"))
-    assert "load_client" in caught.value.message
-    assert caught.value.response.json() == {"detail": "Not Found"}
+    assert "load_client" in error_info.value.message
+    assert error_info.value.response.json() == {"detail": "Not Found"}

@@ -33,7 +33,7 @@ from simulated_azure.http import Request
 )
 def test_either_header_with_the_key_is_enough(simulator, headers):
     key = simulator.azure.key
-    sent = {
+    request_headers = {
         "api-key": {"api-key": key},
         "Authorization": {"Authorization": f"Bearer {key}"},
         "lower case": {"authorization": f"bearer {key}"},
@@ -42,7 +42,7 @@ def test_either_header_with_the_key_is_enough(simulator, headers):
             "Authorization": f"Bearer {key}",
         },
     }[headers]
-    assert raw(simulator, "GET", "/info", headers=sent)[0] == 200
+    assert raw(simulator, "GET", "/info", headers=request_headers)[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -58,12 +58,12 @@ def test_either_header_with_the_key_is_enough(simulator, headers):
 )
 @pytest.mark.parametrize("path", ["/info", CHAT, "/v1/models", "/nowhere", "/simulator/requests"])
 def test_nothing_is_answered_without_the_key(simulator, path, headers):
-    sent = {
+    request_headers = {
         name: value.format(key=simulator.azure.key).encode("latin-1")
         for name, value in headers.items()
     }
-    status, answered, body = raw(simulator, "GET", path, headers=sent)
-    assert (status, json.loads(body), answered["x-ms-error-reason"]) == (
+    status, response_headers, body = raw(simulator, "GET", path, headers=request_headers)
+    assert (status, json.loads(body), response_headers["x-ms-error-reason"]) == (
         401,
         UNAUTHORIZED,
         "Invalid JWT.",

@@ -23,8 +23,8 @@ def test_background_is_a_distribution_over_all_tokens(assistant, training_text):
 @pytest.mark.parametrize("name", CONTEXTS)
 def test_probabilities_add_up_to_one(distribution, name):
     it = distribution(name)
-    seen = [it.background.probability(token) for token in it.background.tokens]
-    background = math.fsum(seen) + (VOCABULARY_SIZE - len(seen)) * it.background.floor
+    common = [it.background.probability(token) for token in it.background.tokens]
+    background = math.fsum(common) + (VOCABULARY_SIZE - len(common)) * it.background.floor
     assert math.fsum(it.foreground.values()) + it.weight * background == pytest.approx(1, abs=1e-12)
     assert 0 < it.weight <= 1 and min(it.foreground.values(), default=0) >= 0
 
@@ -58,17 +58,17 @@ def test_logprobs_of_all_one_token_continuations_add_up_to_one(distribution, nam
 def test_most_likely_tokens_are_the_first_of_all_sorted(distribution, name, count):
     probabilities = dense(distribution(name))
     expected = np.argsort(-probabilities, kind="stable")[:count]
-    found = distribution(name).most_likely(count)
-    assert [token for token, _ in found] == expected.tolist()
+    most_likely = distribution(name).most_likely(count)
+    assert [token for token, _ in most_likely] == expected.tolist()
     np.testing.assert_allclose(
-        [logprob for _, logprob in found], np.log(probabilities[expected]), rtol=1e-9
+        [logprob for _, logprob in most_likely], np.log(probabilities[expected]), rtol=1e-9
     )
 
 
 def test_most_likely_tokens_can_be_common_ones_that_the_context_does_not_name():
     it = Distribution({8: 0.2, 501: 0.05}, 0.75, Background({500: 6, 501: 2, 502: 1, 7: 1}))
-    found = it.most_likely(5)
-    assert [token for token, _ in found] == [500, 8, 501, 7, 502]
-    assert [logprob for _, logprob in found] == pytest.approx(
-        [it.logprob(token) for token, _ in found]
+    most_likely = it.most_likely(5)
+    assert [token for token, _ in most_likely] == [500, 8, 501, 7, 502]
+    assert [logprob for _, logprob in most_likely] == pytest.approx(
+        [it.logprob(token) for token, _ in most_likely]
     )

@@ -12,7 +12,7 @@ from raw_http import ASK, V1_CHAT, post
 PASS_THROUGH = {"extra-parameters": "pass-through"}
 
 
-EXTRA_REFUSED = (
+NO_EXTRAS = (
     "Extra parameters {} are not allowed when extra-parameters is not set or set to be 'error'. "
     "Set extra-parameters to 'pass-through' to pass to the model."
 )
@@ -80,7 +80,7 @@ def test_an_extra_parameter_is_refused_unless_the_header_allows_it(client, heade
     )
     assert type(error) is HttpResponseError
     assert error.status_code == 400
-    assert error.response.json() == {"detail": EXTRA_REFUSED.format("['n', 'logprobs']")}
+    assert error.response.json() == {"detail": NO_EXTRAS.format("['n', 'logprobs']")}
     assert error.error is None or error.error.code is None
     assert error.message.startswith("Operation returned an invalid status 'Bad Request'")
 
@@ -89,7 +89,7 @@ def test_an_extra_parameter_is_refused_unless_the_header_allows_it(client, heade
     "name", ["logprobs", "top_logprobs", "logit_bias", "n", "stream_options", "top_k"]
 )
 def test_each_parameter_that_the_container_does_not_name_is_extra(simulator, name):
-    assert post(simulator, {**ASK, name: 1}) == (400, {"detail": EXTRA_REFUSED.format([name])})
+    assert post(simulator, {**ASK, name: 1}) == (400, {"detail": NO_EXTRAS.format([name])})
 
 
 def test_drop_ignores_extra_parameters(client):
@@ -103,15 +103,20 @@ def test_drop_ignores_extra_parameters(client):
 def test_an_extra_parameter_that_the_engine_does_not_know_fails_even_with_pass_through(client):
     error = refusal(client.complete, messages=MESSAGES, model_extras={"nonsense": 1})
     assert (error.status_code, error.error.code) == (400, "Bad Request")
-    said = json.loads(error.response.json()["error"]["message"])
-    assert (said["object"], said["type"], said["param"], said["code"]) == (
+    engine_body = json.loads(error.response.json()["error"]["message"])
+    assert (
+        engine_body["object"],
+        engine_body["type"],
+        engine_body["param"],
+        engine_body["code"],
+    ) == (
         "error",
         "BadRequestError",
         None,
         400,
     )
-    assert "'extra_forbidden'" in said["message"]
-    assert "'nonsense'" in said["message"]
+    assert "'extra_forbidden'" in engine_body["message"]
+    assert "'nonsense'" in engine_body["message"]
 
 
 def test_the_engine_writes_the_place_of_an_unknown_parameter_as_seen_in_the_wild(simulator):

@@ -20,7 +20,7 @@ from raw_http import ASK, CHAT, GREEDY, V1_CHAT, raw
 from simulated_azure.faults import CHANGES, REFUSALS
 from simulated_azure.http import Request
 
-REFUSED = {  # name: (status, type of the error, its code, requests that the SDK sends)
+ERRORS = {  # name: (status, type of the error, its code, requests that the SDK sends)
     "401": (401, ClientAuthenticationError, None, 1),
     "403": (403, HttpResponseError, "Forbidden", 1),
     "404": (404, ResourceNotFoundError, None, 1),
@@ -36,7 +36,7 @@ REFUSED = {  # name: (status, type of the error, its code, requests that the SDK
 }
 
 
-CHANGED = (
+OTHER_FAULTS = (
     "wait",
     "slow",
     "cut",
@@ -55,16 +55,16 @@ CHANGED = (
 
 
 def test_every_fault_is_tested_here():
-    assert [*REFUSED] == [*REFUSALS]
-    assert [*CHANGED] == [*CHANGES]
+    assert [*ERRORS] == [*REFUSALS]
+    assert [*OTHER_FAULTS] == [*CHANGES]
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", ERRORS)
 def test_an_error_on_request_is_raised_and_retried_as_the_real_one(
     client, journal, pauses, name, stream
 ):
-    status, kind, code, requests = REFUSED[name]
+    status, kind, code, requests = ERRORS[name]
     error = refusal(client.complete, messages=MESSAGES, stream=stream, **fault(name))
     assert (type(error), error.status_code) == (kind, status)
     assert (error.error.code if error.error else None) == code
@@ -73,20 +73,20 @@ def test_an_error_on_request_is_raised_and_retried_as_the_real_one(
 
 
 def test_the_refused_bodies_and_headers_are_those_recorded(client):
-    found = {
+    responses = {
         name: refusal(client.complete, ASK, **fault(name)).response
         for name in ("401", "424", "429", "content-filter")
     }
-    assert found["401"].json() == UNAUTHORIZED
-    assert found["401"].headers["x-ms-error-reason"] == "Invalid JWT."
-    assert found["424"].json() == {"detail": "Not Found"}
-    assert found["424"].headers["ms-azureml-model-error-statuscode"] == "404"
-    assert found["424"].headers["ms-azureml-model-error-reason"]
-    assert found["429"].text() == ""
-    assert found["429"].headers["content-type"].split(";")[0] == "text/plain"
-    assert found["429"].headers["ms-azureml-model-error-reason"] == "too_many_pending_request"
-    assert "retry-after" not in found["429"].headers
-    reason = found["content-filter"].json()["error"]
+    assert responses["401"].json() == UNAUTHORIZED
+    assert responses["401"].headers["x-ms-error-reason"] == "Invalid JWT."
+    assert responses["424"].json() == {"detail": "Not Found"}
+    assert responses["424"].headers["ms-azureml-model-error-statuscode"] == "404"
+    assert responses["424"].headers["ms-azureml-model-error-reason"]
+    assert responses["429"].text() == ""
+    assert responses["429"].headers["content-type"].split(";")[0] == "text/plain"
+    assert responses["429"].headers["ms-azureml-model-error-reason"] == "too_many_pending_request"
+    assert "retry-after" not in responses["429"].headers
+    reason = responses["content-filter"].json()["error"]
     assert {name: reason[name] for name in ("type", "param", "code", "status")} == {
         "type": None,
         "param": "prompt",
@@ -107,7 +107,7 @@ def test_too_many_requests_with_retry_after_is_retried_after_that_time(client, j
 
 
 @pytest.mark.parametrize(
-    "asked, statuses, slept",
+    "header, statuses, expected_pauses",
     [
         ("429; retry-after=7", [429] * 4, [7, 7, 7]),
         ("429; retry-after=7; times=2", [429, 429, 200], [7, 7]),
@@ -118,23 +118,23 @@ def test_too_many_requests_with_retry_after_is_retried_after_that_time(client, j
     ],
 )
 def test_retry_after_is_what_makes_the_client_try_again(
-    client, journal, pauses, asked, statuses, slept
+    client, journal, pauses, header, statuses, expected_pauses
 ):
     if statuses[-1] == 200:
-        assert client.complete(GREEDY, **fault(asked)).usage
+        assert client.complete(GREEDY, **fault(header)).usage
     else:
-        assert refusal(client.complete, GREEDY, **fault(asked)).status_code == statuses[-1]
+        assert refusal(client.complete, GREEDY, **fault(header)).status_code == statuses[-1]
     assert [entry["status"] for entry in journal()] == statuses
-    assert pauses == slept
+    assert pauses == expected_pauses
 
 
 def test_the_asynchronous_client_retries_after_the_time_it_is_told(
     simulator, certificates, journal, monkeypatch
 ):
-    slept = []
+    pauses = []
 
     async def sleep(transport, duration):
-        slept.append(duration)
+        pauses.append(duration)
 
     async def main():
         async with key_client(simulator, certificates, kind=AsyncChatCompletionsClient) as client:
@@ -142,7 +142,7 @@ def test_the_asynchronous_client_retries_after_the_time_it_is_told(
 
     monkeypatch.setattr(AioHttpTransport, "sleep", sleep)
     assert asyncio.run(main()).usage
-    assert ([entry["status"] for entry in journal()], slept) == ([429, 200], [7])
+    assert ([entry["status"] for entry in journal()], pauses) == ([429, 200], [7])
 
 
 def test_times_counts_for_each_call_anew(client, journal, pauses):
@@ -161,7 +161,10 @@ def test_times_follows_the_retry_count_of_clients_that_send_one(simulator):
 
 
 def test_times_follows_the_id_of_a_request_before_the_retry_count(simulator):
-    """So a loop around the OpenAI SDK, which counts each call anew, gets its second answer if it keeps the id."""
+    """So a loop of calls of the OpenAI SDK gets its second answer if it keeps the id.
+
+    The SDK's own retry count begins again with each call.
+    """
     headers = {"x-simulated-fault": "429; times=1", "x-stainless-retry-count": "0"}
     statuses = [
         raw_v1(simulator, {**headers, "x-ms-client-request-id": name})
@@ -257,21 +260,21 @@ def test_other_errors_and_answers_keep_their_shape(client, name):
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "header",
     ["418", "429; times=some", "cut; after", "slow; seconds=soon", "429; retry=1", "; times=1"],
 )
-def test_an_unknown_fault_is_refused_with_the_list_of_names(client, asked):
-    error = refusal(client.complete, ASK, **fault(asked))
+def test_an_unknown_fault_is_refused_with_the_list_of_names(client, header):
+    error = refusal(client.complete, ASK, **fault(header))
     detail = error.response.json()["detail"]
     assert error.status_code == 400
-    assert repr(asked) in detail
+    assert repr(header) in detail
     names = re.search(r"Names: (.*?)\. Options: (.*?)\.$", detail)
-    assert names[1].split(", ") == [*REFUSED, *CHANGED]
+    assert names[1].split(", ") == [*ERRORS, *OTHER_FAULTS]
     assert names[2].split(", ") == ["times", "retry-after", "after", "seconds"]
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "header",
     [
         "wait; seconds=inf",
         "slow; seconds=nan",
@@ -280,8 +283,8 @@ def test_an_unknown_fault_is_refused_with_the_list_of_names(client, asked):
         "end; after=-1",
     ],
 )
-def test_a_fault_with_an_impossible_number_is_refused(azure, asked):
-    assert ask_core(azure, "POST", CHAT, ASK, x_simulated_fault=asked).status == 400
+def test_a_fault_with_an_impossible_number_is_refused(azure, header):
+    assert ask_core(azure, "POST", CHAT, ASK, x_simulated_fault=header).status == 400
 
 
 def test_a_fault_is_kept_from_those_without_a_key(azure):

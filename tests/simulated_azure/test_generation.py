@@ -1,10 +1,11 @@
-"""Texts that the model generates, token by token and as whole answers."""
+"""The texts that the model generates, token by token and as whole answers."""
 
 from __future__ import annotations
 
 import math
 import random
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -30,17 +31,17 @@ from simulated_azure.inference.tokens import IM_END, IM_SEP, encoding, token_byt
 )
 @pytest.mark.parametrize("name", ["languages-world", "poem-rain"])
 def test_greedy_text_equals_a_dense_recomputation_step_by_step(assistant, topics, sampling, name):
-    topic, context, given = topics[name], (IM_SEP,), Counter()
-    for (token, reported), _ in zip(
+    topic, context, counts = topics[name], (IM_SEP,), Counter()
+    for (token, token_context), _ in zip(
         assistant.model.generate(topic, sampling, random.Random(1).random), range(40), strict=False
     ):
         expected, _ = apply_sampling(
-            dense(assistant.model.distribution(topic, context)), sampling, given
+            dense(assistant.model.distribution(topic, context)), sampling, counts
         )
-        assert (token, reported) == (int(np.argmax(expected)), context)
+        assert (token, token_context) == (int(np.argmax(expected)), context)
         if token == IM_END:
             break
-        given[token] += 1
+        counts[token] += 1
         context = (*context, token)[-model_module.MAX_CONTEXT :]
 
 
@@ -71,58 +72,59 @@ def test_two_tokens_come_as_often_as_their_logprobs_say(assistant, topics):
 def test_first_tokens_of_many_seeds_have_the_computed_frequencies(
     ask, assistant, topics, temperature
 ):
-    """Through the whole request: a seed gives a fair draw."""
-    drawn = []
+    """It sends whole requests, so it shows that each seed gives a fair draw."""
+    tokens = []
     for seed in range(1500):
         answer = ask(LANGUAGES, temperature=temperature, seed=seed, max_tokens=1, logprobs=True)
         (choice,) = answer["choices"]
-        content = choice["logprobs"]["content"]  # empty where the answer ends at once
+        content = choice["logprobs"]["content"]  # empty if the answer ends at once
         raw = bytes(content[0]["bytes"]) if content else token_bytes(IM_END)
-        drawn.append(encoding().encode_single_token(raw))
+        tokens.append(encoding().encode_single_token(raw))
     expected, edge = apply_sampling(
         dense(assistant.model.distribution(topics["languages-world"], (IM_SEP,))),
         Sampling(temperature),
     )
-    assert_drawn_from(drawn, expected, edge)
+    assert_drawn_from(tokens, expected, edge)
 
 
 def test_preferred_answer_of_every_topic_comes_word_for_word_at_temperature_0(assistant, topics):
     assert len(topics) == len(ANSWERS)
     wrong = []
     for (id, manner), texts in ANSWERS.items():
-        said = []
+        tokens = []
         topic = topics[f"{id}/{manner}" if manner else id]
         for token, _ in assistant.model.generate(topic, Sampling(0), random.Random(1).random):
-            if token == IM_END or len(said) > 2000:
+            if token == IM_END or len(tokens) > 2000:
                 break
-            said.append(token)
-        if encoding().decode(said) != texts[0]:
+            tokens.append(token)
+        if encoding().decode(tokens) != texts[0]:
             wrong.append((id, manner))
     assert not wrong
 
 
-def begins_like(text: str, known, count: int) -> bool:
-    return text.split()[:count] in [answer.split()[:count] for answer in known]
+def begins_like(text: str, answers: Iterable[str], count: int) -> bool:
+    """Return True if a text begins with the same words as one of the answers; count: of words."""
+    return text.split()[:count] in [answer.split()[:count] for answer in answers]
 
 
 def test_answers_vary_at_the_usual_temperature_and_begin_like_known_ones(say):
-    said = [say(LANGUAGES, temperature=0.7, seed=seed) for seed in range(20)]
-    assert len(set(said)) >= 5
+    answers = [say(LANGUAGES, temperature=0.7, seed=seed) for seed in range(20)]
+    assert len(set(answers)) >= 5
     assert [
-        text for text in said if not begins_like(text, QUESTIONS["languages-world"].answers, 3)
+        text for text in answers if not begins_like(text, QUESTIONS["languages-world"].answers, 3)
     ] == []
 
 
-def test_answers_are_no_known_ones_at_temperature_2(say):
+def test_answers_are_new_at_temperature_2(say):
     known = {answer for texts in ANSWERS.values() for answer in texts}
-    said = [say(LANGUAGES, temperature=2, seed=seed, max_tokens=40) for seed in range(20)]
-    assert len(set(said)) == 20
-    assert not known & set(said)
-    assert sum(begins_like(text, QUESTIONS["languages-world"].answers, 6) for text in said) <= 4
+    answers = [say(LANGUAGES, temperature=2, seed=seed, max_tokens=40) for seed in range(20)]
+    assert len(set(answers)) == 20
+    assert not known & set(answers)
+    assert sum(begins_like(text, QUESTIONS["languages-world"].answers, 6) for text in answers) <= 4
 
 
 def test_higher_temperatures_wander_further(ask):
-    """The mean log-probability of what is said falls."""
+    """The mean log-probability of the generated tokens falls."""
     means = []
     for temperature in (0, 0.7, 1, 1.5, 2):
         items = []

@@ -34,10 +34,10 @@ def test_only_the_last_hundred_requests_are_remembered_and_fewer_on_request(azur
     shown = json.loads(ask_core(azure, "GET", "/simulator/requests").body)["requests"]
     assert [entry["query"] for entry in shown] == [f"number={number}" for number in range(30, 130)]
     for last, count in (("3", 3), ("0", 0), ("1000", 100), ("x", 100)):
-        found = json.loads(
+        entries = json.loads(
             ask_core(azure, "GET", "/simulator/requests", query=f"last={last}").body
         )["requests"]
-        assert found == shown[len(shown) - count :]
+        assert entries == shown[len(shown) - count :]
 
 
 def test_a_large_body_is_remembered_only_in_part(azure):

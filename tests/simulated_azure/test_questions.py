@@ -12,7 +12,7 @@ from simulated_azure.inference.tokens import encode, encoding
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "question",
     [
         LANGUAGES,
         "how many languages are in the world",
@@ -25,12 +25,12 @@ from simulated_azure.inference.tokens import encode, encoding
         "I was just wondering: how many languages are there in the world?",
     ],
 )
-def test_a_question_is_recognised_however_it_is_written(say, asked):
-    assert say(asked) == PREFERRED
+def test_a_question_is_recognised_however_it_is_written(say, question):
+    assert say(question) == PREFERRED
 
 
 @pytest.mark.parametrize(
-    ("asked", "id"),
+    ("question", "id"),
     [
         ("Say good morning in Japanese", "good-morning-japanese"),
         ("say thank you in greek!", "thank-you-greek"),
@@ -41,12 +41,12 @@ def test_a_question_is_recognised_however_it_is_written(say, asked):
         ("Tell me a jole", "joke"),
     ],
 )
-def test_other_questions_are_recognised_however_they_are_written(assistant, asked, id):
-    assert topic_name(assistant, asked) == id
+def test_other_questions_are_recognised_however_they_are_written(assistant, question, id):
+    assert topic_name(assistant, question) == id
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "question",
     [
         "What did the mayor of Reykjavik have for breakfast in 1987?",
         "Which sauce goes best with grilled halloumi?",
@@ -57,30 +57,30 @@ def test_other_questions_are_recognised_however_they_are_written(assistant, aske
         "",
     ],
 )
-def test_an_unknown_question_gets_an_honest_answer(say, asked):
-    said = say(asked)
-    assert said == QUESTIONS["unknown"].answers[0]
-    assert "simulat" in said and "AZURE_INFERENCE_ENDPOINT" in said and "don't know" in said
+def test_an_unknown_question_gets_an_honest_answer(say, question):
+    text = say(question)
+    assert text == QUESTIONS["unknown"].answers[0]
+    assert "simulat" in text and "AZURE_INFERENCE_ENDPOINT" in text and "don't know" in text
 
 
 def test_every_known_form_is_recognised_as_its_question(assistant):
     wrong = [
-        (question.id, form, found)
+        (question.id, form, name)
         for question in QUESTIONS.values()
         for form in question.ask
-        if (found := topic_name(assistant, form)) != question.id
+        if (name := topic_name(assistant, form)) != question.id
     ]
     assert not wrong, "\n".join(map(str, wrong))
 
 
 def test_every_follow_up_is_understood_after_any_question_of_its_family(assistant):
     wrong = [
-        (before.id, question.id, form, found)
+        (before.id, question.id, form, name)
         for question in QUESTIONS.values()
         for form in question.follow
         for before in QUESTIONS.values()
         if before.family == question.family
-        and (found := topic_name(assistant, before.ask[0], ("assistant", before.answers[0]), form))
+        and (name := topic_name(assistant, before.ask[0], ("assistant", before.answers[0]), form))
         != question.id
     ]
     assert not wrong, "\n".join(map(str, wrong))
@@ -93,11 +93,8 @@ def test_every_follow_up_is_understood_after_any_question_of_its_family(assistan
         ("What is the capital of Germany?", "And of Italy?", "capital-italy"),
         ("What is the capital of Germany?", "What about Spain?", "capital-spain"),
         (LANGUAGES, "What about India?", "languages-india"),
-        (
-            "What is the capital of Japan?",
-            "What about India?",
-            "capital-india",
-        ),  # the same words, another question before
+        # The same words ask for something else after another question.
+        ("What is the capital of Japan?", "What about India?", "capital-india"),
     ],
 )
 def test_a_follow_up_refers_to_the_question_before_it(say, before, follow, expected):
@@ -159,15 +156,15 @@ def test_a_question_can_name_its_manner(assistant):
 
 
 def test_every_phrase_for_a_manner_is_understood_in_a_system_message(assistant):
-    wanted = {
+    expected = {
         phrase: f"languages-world/{manner}"
         for manner, phrases in load_manners().items()
         for phrase in phrases
     }
     assert {
         phrase: topic_name(assistant, ("system", f"Answer {phrase}."), LANGUAGES)
-        for phrase in wanted
-    } == wanted
+        for phrase in expected
+    } == expected
 
 
 def test_there_are_enough_questions_with_enough_answers():
@@ -182,7 +179,7 @@ def test_question_ids_are_unique():
     ] == []
 
 
-def test_no_text_of_the_data_files_is_empty_or_has_loose_blanks():
+def test_no_text_of_the_data_files_is_empty_or_begins_or_ends_with_a_space():
     texts = [
         text
         for q in QUESTIONS.values()
@@ -201,8 +198,8 @@ def test_no_form_asks_two_questions():
     forms = Counter(
         (form.casefold(), id) for id, question in QUESTIONS.items() for form in question.ask
     )
-    asked = Counter(form for form, _ in forms)
-    assert [form for form, count in asked.items() if count > 1] == []
+    questions_of_form = Counter(form for form, _ in forms)
+    assert [form for form, count in questions_of_form.items() if count > 1] == []
 
 
 def test_every_question_but_the_unknown_one_can_be_asked_and_every_manner_exists():

@@ -1,4 +1,4 @@
-"""How the next token is drawn: frequencies of draws, against computed probabilities.
+"""How the next token is drawn: the frequencies of draws, against computed probabilities.
 
 Draws are seeded, and bounds are so wide (six standard deviations and more) that only a wrong
 sampler exceeds them.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections import Counter
 
 import pytest
 from dense_model import (
@@ -49,7 +48,7 @@ def test_draws_have_the_computed_frequencies(distribution, name, temperature, to
 def test_draws_from_a_wide_distribution_have_the_computed_frequencies(
     assistant, temperature, top_p
 ):
-    """No answer matters here, only the background; a few common tokens are made rarer by a bias."""
+    """All probability is in the background. A bias makes a few common tokens less likely."""
     it = Distribution({}, 1.0, assistant.model.background)
     sampling = Sampling(
         temperature, top_p, logit_bias=dict.fromkeys(it.background.tokens[:6], -2.0)
@@ -74,32 +73,29 @@ def test_bias_and_penalties_shift_the_frequencies_as_computed(
     sampling = Sampling(
         temperature, top_p, presence, frequency, {likely[0]: -4, likely[2]: 2.5, unseen: 12}
     )
-    given = {likely[0]: 1, likely[1]: 3, unseen: 1, likely[4]: 2}
-    expected, edge = apply_sampling(dense(it), sampling, given)
-    assert_drawn_from(draw_many(Sampler(it, sampling, given), f"{sampling}"), expected, edge)
+    counts = {likely[0]: 1, likely[1]: 3, unseen: 1, likely[4]: 2}
+    expected, edge = apply_sampling(dense(it), sampling, counts)
+    assert_drawn_from(draw_many(Sampler(it, sampling, counts), f"{sampling}"), expected, edge)
 
 
 @pytest.mark.parametrize(
-    ("named", "bias", "expected"),
+    ("weights", "bias", "expected"),
     [
         ({9: 0.3, 4: 0.3, 7: 0.3, 2: 0.1}, {}, 4),
         ({9: 0.5, 4: 0.3, 7: 0.2}, {}, 9),
         ({9: 0.5, 4: 0.3, 7: 0.2}, {9: -100}, 4),
         ({9: 0.5, 4: 0.25, 7: 0.25}, {9: -100}, 4),
-        (
-            {9: 0.5, 4: 0.5},
-            {9: -100, 4: -100},
-            500,
-        ),  # all that was expected is banned: the most common, lowest id
-        ({9: 1}, {9: -100, 501: 0}, 500),  # a bias of nothing changes nothing
+        # Both are banned: the background's most common tokens are left, and 500 has the lowest id.
+        ({9: 0.5, 4: 0.5}, {9: -100, 4: -100}, 500),
+        ({9: 1}, {9: -100, 501: 0}, 500),  # a bias of 0 changes nothing
         ({9: 1}, {9: -100, 500: 0}, 500),
-        ({9: 1}, {9: -100, 500: -100, 501: -100, 502: -100}, 0),  # only tokens never seen are left
+        ({9: 1}, {9: -100, 500: -100, 501: -100, 502: -100}, 0),  # only unseen tokens are left
         ({9: 1}, {77_777: 100}, 77_777),
     ],
 )
-def test_temperature_0_takes_the_most_likely_and_of_equals_the_lowest_id(named, bias, expected):
+def test_temperature_0_takes_the_most_likely_and_of_equals_the_lowest_id(weights, bias, expected):
     assert (
-        draw_many(Sampler(small_distribution(named), Sampling(0, logit_bias=bias), {}), 1, 50)
+        draw_many(Sampler(small_distribution(weights), Sampling(0, logit_bias=bias), {}), 1, 50)
         == [expected] * 50
     )
 
@@ -107,12 +103,12 @@ def test_temperature_0_takes_the_most_likely_and_of_equals_the_lowest_id(named, 
 @pytest.mark.parametrize("answers", [["Yes."], ["Yes.", "No.", "Perhaps, perhaps not."]])
 def test_a_model_of_a_single_topic_says_the_preferred_answer_at_temperature_0(answers):
     topic = Topic.of("only", map(encode, answers))
-    said = []
+    answer_tokens = []
     for token, _ in LanguageModel([topic]).generate(topic, Sampling(0), random.Random(1).random):
-        if token == IM_END or len(said) > 20:
+        if token == IM_END or len(answer_tokens) > 20:
             break
-        said.append(token)
-    assert encoding().decode(said) == answers[0]
+        answer_tokens.append(token)
+    assert encoding().decode(answer_tokens) == answers[0]
 
 
 @pytest.mark.parametrize(
@@ -121,55 +117,50 @@ def test_a_model_of_a_single_topic_says_the_preferred_answer_at_temperature_0(an
 )
 def test_top_p_keeps_the_smallest_set_that_reaches_it(top_p, kept):
     it = small_distribution({30: 0.1, 3: 0.4, 12: 0.3, 8: 0.2})
-    drawn = draw_many(Sampler(it, Sampling(1, top_p), {}), top_p)
-    assert set(drawn) == set([3, 12, 8, 30][:kept])
-    assert_drawn_from(drawn, *apply_sampling(dense(it), Sampling(1, top_p)))
+    tokens = draw_many(Sampler(it, Sampling(1, top_p), {}), top_p)
+    assert set(tokens) == set([3, 12, 8, 30][:kept])
+    assert_drawn_from(tokens, *apply_sampling(dense(it), Sampling(1, top_p)))
 
 
 @pytest.mark.parametrize("top_p", [0.25, 0.6, 0.9, 0.999])
-def test_top_p_counts_every_token_once_when_it_reaches_tokens_never_seen(top_p):
+def test_top_p_counts_every_token_once_when_it_reaches_unseen_tokens(top_p):
     background = Background({10: 6, 20: 3, 30: 1})
-    it, sampling = (
-        Distribution({5: 0.4}, 0.6, background),
-        Sampling(2, top_p),
-    )  # hot: tokens never seen have much of it
+    it = Distribution({5: 0.4}, 0.6, background)
+    sampling = Sampling(2, top_p)  # so hot that unseen tokens have a large share
     expected, edge = apply_sampling(dense(it), sampling)
     assert_drawn_from(draw_many(Sampler(it, sampling, {}), top_p), expected, edge)
 
 
-def test_tokens_never_seen_get_the_share_that_is_theirs():
-    """Half of the vocabulary was seen: each of its tokens is likelier than each of the other half."""
+def test_unseen_tokens_have_their_share_of_draws():
+    """The background has seen the even ids; each of them is more likely than each odd one."""
     it = Distribution({}, 1.0, Background(dict.fromkeys(range(0, VOCABULARY_SIZE, 2), 1)))
     expected, _ = apply_sampling(dense(it), Sampling(4, logit_bias={1: 0}))
     unseen = sum(
         token % 2 for token in draw_many(Sampler(it, Sampling(4, logit_bias={1: 0}), {}), 1)
     )
-    wanted = DRAWS * expected[1::2].sum()
-    assert abs(unseen - wanted) < 6 * math.sqrt(wanted) and 0.1 < wanted / DRAWS < 0.5
+    expected_count = DRAWS * expected[1::2].sum()
+    assert 0.1 < expected_count / DRAWS < 0.5
+    assert abs(unseen - expected_count) < 6 * math.sqrt(expected_count)
 
 
 def test_temperature_comes_before_top_p():
     it = small_distribution({1: 0.5, 2: 0.3, 3: 0.2})
     assert set(draw_many(Sampler(it, Sampling(1, 0.75), {}), 1)) == {1, 2}
-    assert set(draw_many(Sampler(it, Sampling(2, 0.75), {}), 1)) == {
-        1,
-        2,
-        3,
-    }  # flatter: two no longer reach it
+    # At temperature 2 the two most likely tokens together have less than 0.75.
+    assert set(draw_many(Sampler(it, Sampling(2, 0.75), {}), 1)) == {1, 2, 3}
     assert set(draw_many(Sampler(it, Sampling(0.3, 0.75), {}), 1)) == {1}
 
 
 def test_bias_comes_before_top_p():
     it = small_distribution({1: 0.9, 2: 0.06, 3: 0.04})
-    drawn = draw_many(Sampler(it, Sampling(1, 0.6, logit_bias={3: 4}), {}), 1)
-    assert set(drawn) == {3}  # 0.04 * e^4 = 2.2 against 0.96
+    tokens = draw_many(Sampler(it, Sampling(1, 0.6, logit_bias={3: 4}), {}), 1)
+    assert set(tokens) == {3}  # 0.04 * e^4 = 2.2 against 0.96
 
 
 def test_penalties_come_before_top_p():
     it = small_distribution({1: 0.9, 2: 0.06, 3: 0.04})
-    assert set(draw_many(Sampler(it, Sampling(1, 0.55, 2, 2), {1: 2}), 1)) == {
-        2
-    }  # 0.9 * e^-6 is next to nothing
+    tokens = draw_many(Sampler(it, Sampling(1, 0.55, 2, 2), {1: 2}), 1)
+    assert set(tokens) == {2}  # 0.9 * e^-6 is almost 0
 
 
 @pytest.mark.parametrize("kind", ["bias", "presence", "frequency"])
@@ -180,14 +171,11 @@ def test_bias_and_penalties_come_before_temperature(kind):
         "presence": Sampling(0.5, presence_penalty=1.0),
         "frequency": Sampling(0.5, frequency_penalty=0.5),
     }[kind]
-    drawn = Counter(
-        draw_many(
-            Sampler(it, sampling, {} if kind == "bias" else {1: 2 if kind == "frequency" else 5}),
-            kind,
-        )
-    )
-    wanted = DRAWS / (1 + math.exp(2))  # the odds are e^(-1 / 0.5); e^-1 if temperature came first
-    assert abs(drawn[1] - wanted) < 6 * math.sqrt(wanted)
+    counts = {"bias": {}, "presence": {1: 5}, "frequency": {1: 2}}[kind]
+    tokens = draw_many(Sampler(it, sampling, counts), kind)
+    # The odds are e^(-1 / 0.5). They would be e^-1 if temperature came first.
+    expected_count = DRAWS / (1 + math.exp(2))
+    assert abs(tokens.count(1) - expected_count) < 6 * math.sqrt(expected_count)
 
 
 @pytest.mark.parametrize("bias", [-3, -0.5, 0.5, 1, 3])
@@ -232,10 +220,10 @@ def test_very_low_temperatures_are_argmax_and_nothing_overflows(distribution, te
     assert set(draw_many(Sampler(it, sampling, {}), 1, 100)) == {198}
 
 
-def test_wide_samplers_are_not_kept(assistant):
-    kept = assistant.model._sampler.cache_info().currsize
+def test_samplers_of_wide_distributions_are_not_cached(assistant):
+    cache_size = assistant.model._sampler.cache_info().currsize
     tokens = assistant.model.generate(
         assistant._conversation.topics[0], Sampling(2.0, 0.95), random.Random(1).random
     )
     assert len([token for token, _ in zip(tokens, range(5), strict=False)]) == 5
-    assert assistant.model._sampler.cache_info().currsize == kept
+    assert assistant.model._sampler.cache_info().currsize == cache_size

@@ -12,12 +12,14 @@ from simulated_azure.inference.tokens import IM_END, count_prompt, encode, token
 
 @cache
 def unseen_token(leading_blank: bool) -> int:
-    """A word of the vocabulary that no answer has."""
-    seen = {token for texts in ANSWERS.values() for text in texts for token in encode(text)}
+    """Return the token of a word that no answer has."""
+    answer_tokens = {
+        token for texts in ANSWERS.values() for text in texts for token in encode(text)
+    }
     for token in range(30_000, 100_000):
         raw = token_bytes(token)
         if (
-            token not in seen
+            token not in answer_tokens
             and raw[:1].isspace() == leading_blank
             and raw.strip().isalpha()
             and raw.isascii()
@@ -30,9 +32,9 @@ def unseen_token(leading_blank: bool) -> int:
 @pytest.mark.parametrize("leading_blank", [False, True])
 def test_bias_of_100_forces_a_token_even_one_that_no_answer_has(say, temperature, leading_blank):
     token = unseen_token(leading_blank)
-    said = say(LANGUAGES, temperature=temperature, seed=1, max_tokens=5, logit_bias={token: 100})
-    assert said == token_bytes(token).decode() * 5
-    assert said[0].isspace() == leading_blank
+    text = say(LANGUAGES, temperature=temperature, seed=1, max_tokens=5, logit_bias={token: 100})
+    assert text == token_bytes(token).decode() * 5
+    assert text[0].isspace() == leading_blank
 
 
 @pytest.mark.parametrize("temperature", [0, 0.7, 1, 2])
@@ -58,9 +60,9 @@ def test_banning_the_closing_token_goes_on_until_max_tokens(ask):
 
 
 def test_penalties_count_what_was_generated_not_the_prompt(say):
-    spoken = QUESTIONS["languages-world"].answers[0]
-    prompts = [[("user", LANGUAGES)], [("system", spoken), ("user", LANGUAGES)]]
-    prompts.append([("user", LANGUAGES), ("assistant", spoken), ("user", LANGUAGES)])
+    answer = QUESTIONS["languages-world"].answers[0]
+    prompts = [[("user", LANGUAGES)], [("system", answer), ("user", LANGUAGES)]]
+    prompts.append([("user", LANGUAGES), ("assistant", answer), ("user", LANGUAGES)])
     for penalties in (
         {"presence_penalty": 2, "frequency_penalty": 2},
         {"presence_penalty": 1.5},
@@ -70,8 +72,8 @@ def test_penalties_count_what_was_generated_not_the_prompt(say):
 
 
 def test_frequency_penalty_repeats_less_and_a_negative_one_more(ask):
-    def repeated(penalty: float) -> float:
-        texts = [
+    def share_of_different_tokens(penalty: float) -> float:
+        answers = [
             ask(
                 "Write a chant about the sea",
                 temperature=1,
@@ -81,10 +83,12 @@ def test_frequency_penalty_repeats_less_and_a_negative_one_more(ask):
             )
             for seed in range(4)
         ]
-        said = [encode(answer["choices"][0]["message"]["content"]) for answer in texts]
-        return sum(len(set(text)) for text in said) / sum(map(len, said))
+        texts = [encode(answer["choices"][0]["message"]["content"]) for answer in answers]
+        return sum(len(set(text)) for text in texts) / sum(map(len, texts))
 
-    assert repeated(-2) < repeated(0) < repeated(2)
+    assert (
+        share_of_different_tokens(-2) < share_of_different_tokens(0) < share_of_different_tokens(2)
+    )
 
 
 def test_same_seed_gives_the_same_answer(ask):
@@ -103,7 +107,7 @@ def test_no_seed_gives_varying_answers(say):
     assert len({say(LANGUAGES, temperature=2, max_tokens=30) for _ in range(5)}) > 1
 
 
-def test_choices_with_a_seed_differ_but_can_be_had_again(ask):
+def test_choices_with_a_seed_differ_and_are_the_same_in_the_next_answer(ask):
     first, second = (ask(LANGUAGES, temperature=1.5, seed=4, n=5)["choices"] for _ in range(2))
     assert first == second
     assert [choice["index"] for choice in first] == [0, 1, 2, 3, 4]

@@ -9,7 +9,7 @@ from simulated_azure.inference import skills
 
 
 @pytest.mark.parametrize(
-    ("asked", "answer"),
+    ("question", "answer"),
     [
         ("What is 12 times 7?", "12 times 7 is 84."),
         ("2+2", "2 plus 2 is 4."),
@@ -39,25 +39,25 @@ from simulated_azure.inference import skills
         ("0 times -5", "0 times -5 is 0."),
     ],
 )
-def test_small_arithmetic(say, asked, answer):
-    assert say(asked) == answer
+def test_small_arithmetic(say, question, answer):
+    assert say(question) == answer
 
 
 @pytest.mark.parametrize(
-    "asked", ["7 divided by 0", "What is 7 / 0?", "7:0", "seven divided by zero", "7 / 0.0"]
+    "question", ["7 divided by 0", "What is 7 / 0?", "7:0", "seven divided by zero", "7 / 0.0"]
 )
-def test_division_by_zero_has_no_answer(say, asked):
-    assert say(asked) == "7 divided by 0 has no answer: division by zero is not defined."
+def test_division_by_zero_has_no_answer(say, question):
+    assert say(question) == "7 divided by 0 has no answer: division by zero is not defined."
 
 
 @pytest.mark.parametrize(
-    "asked", ["2 + 2 + 2", "12 monkeys + 3 cats", "0 ** 0", "5000 ** 30", "1234567890123456 * 2"]
+    "question", ["2 + 2 + 2", "12 monkeys + 3 cats", "0 ** 0", "5000 ** 30", "1234567890123456 * 2"]
 )
-def test_other_sums_are_not_pretended(say, asked):
-    assert say(asked) == QUESTIONS["unknown"].answers[0]
+def test_other_sums_are_unknown_questions(say, question):
+    assert say(question) == QUESTIONS["unknown"].answers[0]
 
 
-def test_arithmetic_is_spoken_by_the_model_like_any_answer(ask):
+def test_the_model_generates_arithmetic_like_any_answer(ask):
     texts = {
         ask("What is 12 times 7?", temperature=1, seed=seed)["choices"][0]["message"]["content"]
         for seed in range(20)
@@ -72,18 +72,18 @@ def test_arithmetic_is_spoken_by_the_model_like_any_answer(ask):
 
 
 @pytest.mark.parametrize(
-    "asked", ["What is my name?", "Do you remember my name?", "what's my name"]
+    "question", ["What is my name?", "Do you remember my name?", "what's my name"]
 )
-def test_the_name_told_earlier_is_remembered(say, asked):
-    told = [
+def test_the_name_told_earlier_is_remembered(say, question):
+    messages = [
         ("user", "Hello, my name is Ada."),
         ("assistant", "Hello."),
         ("user", LANGUAGES),
         ("assistant", PREFERRED),
     ]
-    assert say([*told, ("user", asked)]) == "Your name is Ada."
-    assert "Ada" not in say(asked)  # nothing is remembered from one request to another
-    assert "not told me your name" in say(asked)
+    assert say([*messages, ("user", question)]) == "Your name is Ada."
+    assert "Ada" not in say(question)  # nothing is remembered from one request to another
+    assert "not told me your name" in say(question)
 
 
 def test_the_last_name_told_counts(say):

@@ -8,7 +8,7 @@ import pytest
 from chat_requests import LANGUAGES, PREFERRED, QUESTIONS, join_stream, request_body
 
 from simulated_azure.inference import tokens
-from simulated_azure.inference.tokens import IM_END, encode, encoding, token_bytes
+from simulated_azure.inference.tokens import ENDOFTEXT, IM_END, encode, encoding, token_bytes
 
 
 def cut(text: str, *stops: str) -> str:
@@ -141,15 +141,15 @@ def is_partial(token: int) -> bool:
 def test_characters_split_over_tokens_arrive_whole(ask, stream, question, temperature, extras):
     assert any(map(is_partial, encode(SPLIT[question])))
     parameters = {"temperature": temperature, "seed": 1, **extras}
-    said = ask(question, **parameters)["choices"][0]["message"]["content"]
-    assert said == SPLIT[question] or temperature
-    assert not said.isascii() and "\ufffd" not in said
+    text = ask(question, **parameters)["choices"][0]["message"]["content"]
+    assert text == SPLIT[question] or temperature
+    assert not text.isascii() and "\ufffd" not in text
     pieces = [
         choice["delta"]["content"]
         for event in stream(question, **parameters)
         for choice in event["choices"]
     ]
-    assert "".join(pieces) == said and not any("\ufffd" in piece for piece in pieces)
+    assert "".join(pieces) == text and not any("\ufffd" in piece for piece in pieces)
 
 
 @pytest.mark.parametrize(("question", "answer"), SPLIT.items())
@@ -165,9 +165,9 @@ def test_a_stop_sequence_can_be_a_character_split_over_tokens(ask, stream, quest
 def test_a_character_cut_in_two_by_max_tokens_shows_as_a_replacement(ask, stream, question, answer):
     ids = encode(answer)
     limit = next(place for place, token in enumerate(ids) if is_partial(token)) + 1
-    said = ask(question, temperature=0, max_tokens=limit)["choices"][0]["message"]["content"]
-    assert said == encoding().decode(ids[:limit]) and said.endswith("\ufffd")
-    assert join_stream(stream(question, temperature=0, max_tokens=limit)) == (said, "length")
+    text = ask(question, temperature=0, max_tokens=limit)["choices"][0]["message"]["content"]
+    assert text == encoding().decode(ids[:limit]) and text.endswith("\ufffd")
+    assert join_stream(stream(question, temperature=0, max_tokens=limit)) == (text, "length")
 
 
 def test_json_mode_gives_nothing_but_newlines_until_max_tokens(ask, stream):
@@ -186,3 +186,13 @@ def test_json_mode_gives_nothing_but_newlines_until_max_tokens(ask, stream):
 
 def test_response_format_text_changes_nothing(say):
     assert say(LANGUAGES, response_format={"type": "text"}) == PREFERRED
+
+
+@pytest.mark.parametrize("stop", [None, "zzz"], ids=str)
+def test_a_whole_answer_gives_way_once_for_each_token(assistant, stop):
+    never_end = {str(IM_END): -100, str(ENDOFTEXT): -100}
+    body = request_body(
+        LANGUAGES, temperature=1, max_tokens=20, n=2, stop=stop, logit_bias=never_end
+    )
+    answer = assistant.answer(body, "pass-through", True)
+    assert list(answer.body_in_steps()) == [0.0] * 40

@@ -24,32 +24,32 @@ from raw_http import GREEDY, chunks_on_the_wire, events_in, wire_request
 def test_a_cut_stream_raises_after_the_pieces_that_arrived(
     simulator, certificates, scheme, journal
 ):
-    delivered = []
+    updates = []
     with key_client(simulator, certificates, scheme) as client:
         stream = client.complete({**GREEDY, "stream": True}, **fault("cut; after=4"))
         with pytest.raises(HttpResponseError, match="Response ended prematurely"):
             for update in stream:
-                delivered.append(update)
-    assert len(delivered) == 5  # the role, then four pieces
-    assert finish_of(delivered) is None
+                updates.append(update)
+    assert len(updates) == 5  # the role, then four pieces
+    assert finish_of(updates) is None
     assert len(journal()) == 1  # not retried
 
 
 @both_schemes
 def test_a_cut_stream_raises_asynchronously(simulator, certificates, scheme):
-    delivered = []
+    updates = []
 
     async def main():
         async with key_client(
             simulator, certificates, scheme, AsyncChatCompletionsClient
         ) as client:
             async for update in await client.complete({**GREEDY, "stream": True}, **fault("cut")):
-                delivered.append(update)
+                updates.append(update)
 
     with pytest.raises(IncompleteReadError):
         asyncio.run(main())
-    assert len(delivered) == 6
-    assert finish_of(delivered) is None
+    assert len(updates) == 6
+    assert finish_of(updates) is None
 
 
 def test_an_early_end_is_silent(simulator, certificates):
@@ -64,10 +64,10 @@ def test_an_early_end_is_silent(simulator, certificates):
 
     with key_client(simulator, certificates) as client:
         updates = updates_of(client, **fault("end; after=3"))
-    for found in (updates, asyncio.run(main())):
-        assert len(found) == 4
-        assert finish_of(found) is None
-        assert found[-1].usage is None
+    for stream_updates in (updates, asyncio.run(main())):
+        assert len(stream_updates) == 4
+        assert finish_of(stream_updates) is None
+        assert stream_updates[-1].usage is None
 
 
 def test_an_error_event_is_on_the_wire_and_dropped_by_the_client(simulator, certificates, client):
