@@ -133,7 +133,7 @@ def small_distribution(
 
 
 class TrainingText:
-    """The training text as arrays, from which it computes the probabilities that model.py documents.
+    """The training text as arrays, and the probabilities that model.py documents.
 
     For runs of 0, 1, 2 ... matching tokens in turn,
     p(token) = (count + kinds * p(token after the shorter run)) / (total + kinds).

@@ -129,7 +129,10 @@ def test_the_engine_writes_the_place_of_an_unknown_parameter_as_seen_in_the_wild
 
 @pytest.mark.parametrize("more", [{}, {"n": 1}])
 def test_an_unknown_value_of_the_header_is_refused_with_the_containers_text(simulator, more):
-    text = "Unexpected EXTRA_PARAMETERS option ignore, expected options are ['error', 'drop', 'pass-through']"
+    text = (
+        "Unexpected EXTRA_PARAMETERS option ignore, "
+        "expected options are ['error', 'drop', 'pass-through']"
+    )
     assert post(simulator, {**ASK, **more}, **{"extra-parameters": "ignore"}) == (
         400,
         {"detail": text},

@@ -190,7 +190,8 @@ def test_what_does_not_fit_the_context_is_refused_with_its_numbers(simulator, pa
     engine_body = answer if path == V1_CHAT else json.loads(answer["error"]["message"])
     assert (status, engine_body["type"], engine_body["code"]) == (400, "BadRequestError", 400)
     assert engine_body["message"].startswith(
-        f"This model's maximum context length is 16384 tokens. However, you requested {16_384 + PROMPT_TOKENS} tokens "
+        "This model's maximum context length is 16384 tokens. "
+        f"However, you requested {16_384 + PROMPT_TOKENS} tokens "
         f"({PROMPT_TOKENS} in the messages, 16384 in the completion)."
     )
 
