@@ -195,9 +195,7 @@ def test_the_client_refuses_to_send_a_token_over_http_before_it_asks_for_one(
         assert client.complete(GREEDY, enforce_https=False).choices[0].finish_reason == "stop"
 
 
-def test_a_client_that_was_not_told_of_the_certificate_refuses_the_simulator(
-    simulator, monkeypatch
-):
+def test_a_client_without_the_certificate_refuses_the_simulator(simulator, monkeypatch):
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
     with ChatCompletionsClient(
@@ -209,7 +207,7 @@ def test_a_client_that_was_not_told_of_the_certificate_refuses_the_simulator(
         assert client.get_model_info().model_name == "Phi-4"
 
 
-def test_a_token_ends(azure, monkeypatch):
+def test_a_token_is_refused_after_it_expires(azure, monkeypatch):
     answer = ask_core(
         azure,
         "GET",
@@ -230,7 +228,7 @@ def test_a_token_ends(azure, monkeypatch):
     "query, identity_header, status",
     [("resource=x", "wrong", 401), ("resource=x", None, 401), ("", "right", 400)],
 )
-def test_the_token_route_refuses_strangers_and_asks_for_a_resource(
+def test_the_token_route_requires_the_identity_header_and_a_resource(
     azure, query, identity_header, status
 ):
     headers = (

@@ -61,7 +61,7 @@ def test_every_fault_is_tested_here():
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("name", ERRORS)
-def test_an_error_on_request_is_raised_and_retried_as_the_real_one(
+def test_a_requested_error_is_raised_and_retried_like_a_real_one(
     client, journal, pauses, name, stream
 ):
     status, kind, code, requests = ERRORS[name]
@@ -72,7 +72,7 @@ def test_an_error_on_request_is_raised_and_retried_as_the_real_one(
     assert pauses == [1.6, 3.2][: requests - 1] if requests > 1 else not pauses
 
 
-def test_the_refused_bodies_and_headers_are_those_recorded(client):
+def test_requested_errors_have_the_recorded_bodies_and_headers(client):
     responses = {
         name: refusal(client.complete, ASK, **fault(name)).response
         for name in ("401", "424", "429", "content-filter")
@@ -145,7 +145,7 @@ def test_the_asynchronous_client_retries_after_the_time_it_is_told(
     assert ([entry["status"] for entry in journal()], pauses) == ([429, 200], [7])
 
 
-def test_times_counts_for_each_call_anew(client, journal, pauses):
+def test_times_begins_again_with_each_call(client, journal, pauses):
     for _ in range(2):
         client.complete(GREEDY, **fault("503; times=1"))
     assert [entry["status"] for entry in journal()] == [503, 200, 503, 200]
@@ -174,6 +174,7 @@ def test_times_follows_the_id_of_a_request_before_the_retry_count(simulator):
 
 
 def raw_v1(simulator, headers: dict[str, str]) -> int:
+    """Return the status of a short chat request by /v1 with these headers."""
     return raw(
         simulator,
         "POST",
@@ -183,7 +184,7 @@ def raw_v1(simulator, headers: dict[str, str]) -> int:
     )[0]
 
 
-def test_no_logprobs_drops_what_was_asked_for(client):
+def test_no_logprobs_drops_requested_logprobs(client):
     response = client.complete(
         messages=MESSAGES, max_tokens=2, model_extras={"logprobs": True}, **fault("no-logprobs")
     )
@@ -233,7 +234,7 @@ def test_behind_the_gateway_the_servers_own_status_is_in_a_header(client):
     assert error.response.json()["error"]["status"] == 503
 
 
-def test_a_refused_value_is_worded_in_the_three_shapes_that_were_seen(client):
+def test_the_error_for_a_wrong_value_can_have_three_shapes(client):
     wrong = {**ASK, "temperature": 1.5}
     details = refusal(client.complete, wrong).response.json()["error"]["details"]
     as_list, as_object = (
@@ -287,5 +288,5 @@ def test_a_fault_with_an_impossible_number_is_refused(azure, header):
     assert ask_core(azure, "POST", CHAT, ASK, x_simulated_fault=header).status == 400
 
 
-def test_a_fault_is_kept_from_those_without_a_key(azure):
+def test_a_request_without_a_key_gets_no_fault(azure):
     assert azure.handle(Request("GET", "/info", headers={"x-simulated-fault": "429"})).status == 401

@@ -53,7 +53,7 @@ KEYS = ["simulated-key-1234", 'quo"ted-1234', "back\\slash-1234"]
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_secrets_are_never_shown_wherever_they_stand(simulator, key):
+def test_secrets_are_not_shown_in_any_part_of_a_request(simulator, key):
     azure = SimulatedAzure(key, assistant=simulator.azure.assistant)
     identity = {"x_identity_header": azure.identity_header}
     token = json.loads(
@@ -86,7 +86,8 @@ def test_secrets_are_not_kept_in_memory_either(azure):
     assert azure.key not in repr(vars(azure.journal))
 
 
-def strings_in(value) -> Iterator[str]:
+def strings_in(value: object) -> Iterator[str]:
+    """Yield all strings in a JSON value, also the names of fields."""
     if isinstance(value, dict):
         for name, item in value.items():
             yield name
@@ -115,7 +116,7 @@ def test_a_strange_body_does_not_break_what_is_shown(azure, body):
 
 
 @pytest.mark.parametrize("where", ["last", "x-stainless-retry-count"])
-def test_a_digit_that_is_no_number_is_not_an_error_of_the_simulator(azure, where):
+def test_a_digit_that_is_not_a_number_is_not_an_error_of_the_simulator(azure, where):
     if where == "last":
         assert ask_core(azure, "GET", "/simulator/requests", query="last=%C2%B2").status == 200
     else:
@@ -130,7 +131,7 @@ def test_a_digit_that_is_no_number_is_not_an_error_of_the_simulator(azure, where
         assert answer.status == 403
 
 
-def test_requests_without_a_key_to_nowhere_push_no_other_out_of_memory(azure):
+def test_requests_to_unknown_routes_without_a_key_are_not_remembered(azure):
     ask_core(azure, "GET", "/info")
     for _ in range(200):
         azure.handle(Request("GET", "/nowhere"))
@@ -154,7 +155,7 @@ def test_deeply_nested_bodies_do_not_break_what_is_shown(azure, depth):
 
 
 @pytest.mark.parametrize("before", range(-34, 3, 4))
-def test_a_key_at_the_place_where_memory_cuts_leaves_no_half_of_it(before):
+def test_no_half_of_a_key_is_remembered_where_a_long_text_is_cut(before):
     azure = SimulatedAzure()
     ask_core(
         azure,

@@ -31,7 +31,7 @@ PLAIN = {"temperature": 1}
     ],
     ids=str,
 )
-def test_logprobs_are_the_models_own_whatever_the_sampling(ask, topics, training_text, parameters):
+def test_logprobs_do_not_depend_on_the_sampling(ask, topics, training_text, parameters):
     topic = topics["languages-world"]
     (choice,) = ask(LANGUAGES, seed=11, logprobs=True, top_logprobs=5, **parameters)["choices"]
     context = (IM_SEP,)

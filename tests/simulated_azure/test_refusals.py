@@ -185,7 +185,7 @@ def test_any_value_of_tools_and_tool_choice_is_refused(simulator, change):
 
 
 @pytest.mark.parametrize("path", [CHAT, V1_CHAT])
-def test_what_does_not_fit_the_context_is_refused_with_its_numbers(simulator, path):
+def test_a_request_beyond_the_context_is_refused_with_its_numbers(simulator, path):
     status, answer = post(simulator, {**ASK, "max_tokens": 16_384}, path)
     engine_body = answer if path == V1_CHAT else json.loads(answer["error"]["message"])
     assert (status, engine_body["type"], engine_body["code"]) == (400, "BadRequestError", 400)
@@ -251,12 +251,12 @@ def test_a_wrong_method_is_not_allowed(simulator, method, path):
 
 
 @pytest.mark.parametrize("limit", ["9" * 4300, "9223372036854775808"])
-def test_absurd_limits_are_refused(azure, limit):
+def test_limits_beyond_64_bits_are_refused(azure, limit):
     body = b'{"messages":[{"role":"user","content":"Hi"}],"max_tokens":%s}' % limit.encode()
     assert ask_core(azure, "POST", CHAT, body).status == 422
 
 
-def test_a_bias_for_more_tokens_than_is_sensible_is_refused(azure):
+def test_a_bias_for_2000_tokens_is_refused(azure):
     body = {
         "messages": [{"role": "user", "content": "Hi"}],
         "logit_bias": dict.fromkeys(range(2000), 1),

@@ -12,7 +12,7 @@ from simulated_azure.inference.tokens import ENDOFTEXT, IM_END, encode, encoding
 
 
 def cut(text: str, *stops: str) -> str:
-    """The text before the first of the stop sequences."""
+    """Return the text before the first of the stop sequences."""
     return text[: min((text.index(stop) for stop in stops if stop in text), default=len(text))]
 
 
@@ -71,9 +71,8 @@ def test_generation_ends_with_the_token_that_completes_the_stop_sequence(ask):
     assert ask(LANGUAGES, temperature=0, stop=stop)["usage"]["completion_tokens"] == needed
     answer = ask(LANGUAGES, temperature=0, stop=stop, max_tokens=needed)
     assert answer["choices"][0]["finish_reason"] == "stop"
-    answer = ask(
-        LANGUAGES, temperature=0, stop=stop, max_tokens=needed - 1
-    )  # half of it is there: kept
+    # A part of the stop sequence is not removed.
+    answer = ask(LANGUAGES, temperature=0, stop=stop, max_tokens=needed - 1)
     assert answer["choices"][0]["finish_reason"] == "length"
     assert answer["choices"][0]["message"]["content"] == encoding().decode(ids[: needed - 1])
 
@@ -100,9 +99,8 @@ def test_completion_tokens_count_the_closing_token(ask):
         length + 1,
         "stop",
     )
-    short = ask(
-        LANGUAGES, temperature=0, max_tokens=length
-    )  # all the text, but the model has not closed its turn
+    # The text is complete, but the model has not closed its turn.
+    short = ask(LANGUAGES, temperature=0, max_tokens=length)
     assert (short["usage"]["completion_tokens"], short["choices"][0]["finish_reason"]) == (
         length,
         "length",
@@ -112,11 +110,9 @@ def test_completion_tokens_count_the_closing_token(ask):
 
 @pytest.mark.parametrize("v1", [False, True])
 def test_max_tokens_defaults_to_256_or_to_what_the_context_holds(assistant, v1):
-    long = [
-        ("system", "word " * 15_000),
-        ("user", LANGUAGES),
-    ]  # leaves little room, so that filling it is quick
-    body = request_body(long, temperature=0, logit_bias={str(IM_END): -100, "198": 100})
+    # The prompt leaves little room in the context, so that an answer fills it quickly.
+    messages = [("system", "word " * 15_000), ("user", LANGUAGES)]
+    body = request_body(messages, temperature=0, logit_bias={str(IM_END): -100, "198": 100})
     usage = assistant.answer(body, "pass-through", v1).body()["usage"]
     assert usage["completion_tokens"] == (
         tokens.CONTEXT_LENGTH - usage["prompt_tokens"] if v1 else 256
@@ -130,6 +126,7 @@ SPLIT = {  # question -> its answer at temperature 0, which has characters that 
 
 
 def is_partial(token: int) -> bool:
+    """Return True if a token ends or begins inside a character."""
     return "\ufffd" in token_bytes(token).decode("utf-8", "replace")
 
 
@@ -138,7 +135,7 @@ def is_partial(token: int) -> bool:
 @pytest.mark.parametrize(
     "extras", [{}, {"logprobs": True}, {"stop": ["zzz", "πzz", "鳴zz"]}], ids=str
 )
-def test_characters_split_over_tokens_arrive_whole(ask, stream, question, temperature, extras):
+def test_characters_of_several_tokens_arrive_whole(ask, stream, question, temperature, extras):
     assert any(map(is_partial, encode(SPLIT[question])))
     parameters = {"temperature": temperature, "seed": 1, **extras}
     text = ask(question, **parameters)["choices"][0]["message"]["content"]
@@ -153,7 +150,7 @@ def test_characters_split_over_tokens_arrive_whole(ask, stream, question, temper
 
 
 @pytest.mark.parametrize(("question", "answer"), SPLIT.items())
-def test_a_stop_sequence_can_be_a_character_split_over_tokens(ask, stream, question, answer):
+def test_a_stop_sequence_can_be_a_character_of_several_tokens(ask, stream, question, answer):
     stop = next(letter for letter in answer if any(map(is_partial, encode(letter))))
     assert ask(question, temperature=0, stop=stop)["choices"][0]["message"]["content"] == cut(
         answer, stop

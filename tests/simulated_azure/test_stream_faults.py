@@ -131,7 +131,7 @@ def test_usage_apart_is_delivered_without_choices(client):
     assert last.usage.prompt_tokens == PROMPT_TOKENS
 
 
-def test_a_filtered_answer_is_blanked_or_broken_off(client):
+def test_a_filtered_answer_is_empty_or_ends_early(client):
     response = client.complete(GREEDY, **fault("filtered-answer"))
     assert (response.choices[0].message.content, response.choices[0].finish_reason) == (
         "",
