@@ -492,7 +492,10 @@ from azure.identity.aio import DefaultAzureCredential
 
 async def ask():
     url = os.environ["AZURE_INFERENCE_ENDPOINT"]
-    async with DefaultAzureCredential() as credential, ChatCompletionsClient(url, credential) as client:
+    async with (
+        DefaultAzureCredential() as credential,
+        ChatCompletionsClient(url, credential) as client,
+    ):
         question = [UserMessage("What is the capital of France?")]
         return (await client.complete(messages=question, temperature=0)).choices[0].message.content
 
