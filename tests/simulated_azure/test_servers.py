@@ -208,7 +208,7 @@ def test_an_answer_of_inference_under_v1_shows_nothing_of_dropped_extras(simulat
 @pytest.mark.parametrize("extra", EXTRAS)
 def test_with_pass_through_extras_reach_the_engine_under_v1_of_inference(extra):
     headers = {"content-type": "application/json", **PASS_THROUGH}
-    body = json.dumps({**ASK, extra: EXTRAS[extra]}).encode()
+    body = json.dumps({**ASK, "logprobs": True, extra: EXTRAS[extra]}).encode()
     assert extra in read_call(body, headers, INFERENCE, True, "").request.model_fields_set
 
 
@@ -283,9 +283,9 @@ def test_serve_accepts_the_models_path_and_no_name_at_all(simulator, path, model
     assert (status, answer["model"]) == (200, SERVED_NAME)
 
 
-def test_an_openai_client_finds_the_name_on_serve(simulator, certificates):
+def test_an_openai_client_finds_the_name_on_serve(simulator):
     client = OpenAI(
-        base_url=f"{simulator.url}/v1", api_key=simulator.azure.key, default_headers=AS_SERVE
+        base_url=f"{simulator.http_url}/v1", api_key=simulator.azure.key, default_headers=AS_SERVE
     )
     messages = [{"role": "user", "content": QUESTION}]
     with pytest.raises(NotFoundError, match="The model `Phi-4` does not exist"):
