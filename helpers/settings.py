@@ -194,7 +194,8 @@ def check_endpoint_and_key(endpoint: str, key: str) -> bool:
     if "://" in key or ".azure.com" in key.casefold():
         if "://" in endpoint:
             raise ConnectionSettingsError(
-                f"{CREDENTIAL} contains a URL. Set it to the key alone (deployment page, 'Consume')."
+                f"{CREDENTIAL} contains a URL. "
+                "Set it to the key alone (deployment page, 'Consume')."
             )
         raise ConnectionSettingsError(
             f"{CREDENTIAL} contains a URL: {ENDPOINT} and {CREDENTIAL} look swapped. "
@@ -241,8 +242,8 @@ def check_key(key: str) -> None:
         )
     if key != key.strip(NO_EDGES_OF_A_KEY):
         raise ConnectionSettingsError(
-            f"{CREDENTIAL} begins or ends with a quotation mark, a bracket, a comma or a semicolon. "
-            "A key does not: set the variable to the key alone."
+            f"{CREDENTIAL} begins or ends with a quotation mark, a bracket, a comma or a semicolon."
+            " A key does not: set the variable to the key alone."
         )
     invisible = sum(map(_is_invisible, key))
     if invisible:
