@@ -200,8 +200,8 @@ def run_jupyterlab(ip: str, port: int | None, browser: bool) -> None:
         server = LabApp.initialize_server(options)
     except PermissionError as error:
         sys.exit(
-            f"JupyterLab may not write {error.filename}. Set the variable HOME to a folder in which "
-            "you may write, then start again."
+            f"JupyterLab may not write {error.filename}. Set the variable HOME to a folder in "
+            "which you may write, then start again."
         )
     except ValueError as error:  # of a setting: JupyterLab itself shows where
         sys.exit(

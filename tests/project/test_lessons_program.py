@@ -247,7 +247,10 @@ def test_what_is_not_a_port_is_refused(capsys, text):
 @pytest.mark.parametrize(
     ("error", "advice"),
     [
-        (PermissionError(13, "Permission denied", "/read-only"), "may not write /read-only. Set .* HOME"),
+        (
+            PermissionError(13, "Permission denied", "/read-only"),
+            "may not write /read-only. Set .* HOME",
+        ),
         (ValueError("no certfile"), "refuses a setting: no certfile. .* JUPYTER_CONFIG_DIR"),
     ],
 )
