@@ -116,7 +116,8 @@ class Simulator:
             "AZURE_SUBSCRIPTION_ID": self.azure.subscription_id,
             "AZURE_RESOURCE_GROUP": self.azure.resource_group,
             "AZURE_ML_WORKSPACE": self.azure.workspace,
-            "AZURE_MAX_USD_PER_HOUR": "12.0000",  # nothing is billed here; nobody types it like this
+            # Nothing is billed here. Nobody types a limit like this, so it is known as ours.
+            "AZURE_MAX_USD_PER_HOUR": "12.0000",
             "AZURE_RESOURCE_MANAGER_URL": self.url,
             "ARM_CLOUD_METADATA_URL": f"{self.url}/metadata/endpoints?api-version=2019-05-01",
             "REGISTRY_DISCOVERY_ENDPOINT_URL": f"{self.url}/",
