@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 from simulated_azure.inference.completions import Assistant
+from simulated_azure.inference.engine import Call, read_call
 from simulated_azure.inference.questions import load_questions
+from simulated_azure.inference.servers import SERVE, Server
 
 LANGUAGES = "How many languages are in the world?"
 QUESTIONS = {question.id: question for question in load_questions()}
@@ -27,6 +29,12 @@ def request_body(messages: Messages, **parameters) -> bytes:
     return json.dumps(
         {"messages": [{"role": role, "content": text} for role, text in messages], **parameters}
     ).encode()
+
+
+def call_of(body: bytes, server: Server = SERVE, is_v1: bool = True) -> Call:
+    """Return a request as the engine gets it, by default by the route that accepts the most."""
+    headers = {"content-type": "application/json", "extra-parameters": "pass-through"}
+    return read_call(body, headers, server, is_v1, "the model")
 
 
 def join_stream(events: list[dict]) -> tuple[str, str | None]:

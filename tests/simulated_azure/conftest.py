@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 
 import pytest
-from chat_requests import Messages, request_body
+from chat_requests import Messages, call_of, request_body
 from dense_model import TrainingText, topic_and_context
 from raw_http import raw
 from wire import Wire
@@ -87,11 +87,11 @@ def distribution(assistant, topics) -> Callable[[str], Distribution]:
 def ask(assistant) -> Callable[..., dict]:
     """Return a function that returns the whole answer to a chat request.
 
-    The request comes by /v1, the route that accepts temperatures up to 2.
+    The request comes by /v1 of the server that lets temperatures up to 2 pass.
     """
 
     def ask(messages: Messages, **parameters) -> dict:
-        return assistant.answer(request_body(messages, **parameters), "pass-through", True).body()
+        return assistant.answer(call_of(request_body(messages, **parameters))).body()
 
     return ask
 
@@ -111,9 +111,7 @@ def stream(assistant) -> Callable[..., list[dict]]:
     """Return a function that returns the events of a streamed answer, without [DONE]."""
 
     def stream(messages: Messages, **parameters) -> list[dict]:
-        answer = assistant.answer(
-            request_body(messages, stream=True, **parameters), "pass-through", True
-        )
+        answer = assistant.answer(call_of(request_body(messages, stream=True, **parameters)))
         # Each event alone must be valid UTF-8. Empty ones only give other requests a turn.
         events = [event.decode() for event in answer.events() if event]
         assert events.pop() == "data: [DONE]\n\n"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 
 import pytest
-from chat_requests import LANGUAGES, PREFERRED, QUESTIONS, join_stream, request_body
+from chat_requests import LANGUAGES, PREFERRED, QUESTIONS, call_of, join_stream, request_body
 
 from simulated_azure.inference import tokens
+from simulated_azure.inference.servers import INFERENCE, SERVE
 from simulated_azure.inference.tokens import ENDOFTEXT, IM_END, encode, encoding, token_bytes
 
 
@@ -108,15 +109,17 @@ def test_completion_tokens_count_the_closing_token(ask):
     assert short["choices"][0]["message"]["content"] == PREFERRED
 
 
-@pytest.mark.parametrize("v1", [False, True])
-def test_max_tokens_defaults_to_256_or_to_what_the_context_holds(assistant, v1):
+@pytest.mark.parametrize(
+    ("server", "v1", "limit"),
+    [(INFERENCE, False, None), (INFERENCE, True, None), (SERVE, False, 256), (SERVE, True, None)],
+)
+def test_max_tokens_defaults_to_256_or_to_what_the_context_holds(assistant, server, v1, limit):
     # The prompt leaves little room in the context, so that an answer fills it quickly.
     messages = [("system", "word " * 15_000), ("user", LANGUAGES)]
     body = request_body(messages, temperature=0, logit_bias={str(IM_END): -100, "198": 100})
-    usage = assistant.answer(body, "pass-through", v1).body()["usage"]
-    assert usage["completion_tokens"] == (
-        tokens.CONTEXT_LENGTH - usage["prompt_tokens"] if v1 else 256
-    )
+    usage = assistant.answer(call_of(body, server, v1)).body()["usage"]
+    room = tokens.CONTEXT_LENGTH - usage["prompt_tokens"]
+    assert usage["completion_tokens"] == (limit or room)
 
 
 SPLIT = {  # question -> its answer at temperature 0, which has characters that are several tokens
@@ -191,5 +194,5 @@ def test_a_whole_answer_gives_way_once_for_each_token(assistant, stop):
     body = request_body(
         LANGUAGES, temperature=1, max_tokens=20, n=2, stop=stop, logit_bias=never_end
     )
-    answer = assistant.answer(body, "pass-through", True)
+    answer = assistant.answer(call_of(body))
     assert list(answer.body_in_steps()) == [0.0] * 40
