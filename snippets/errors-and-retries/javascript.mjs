@@ -11,8 +11,12 @@ const client = ModelClient(endpoint, new AzureKeyCredential(key), { retryOptions
 const messages = [{ role: "user", content: "What is the capital of France?" }];
 const body = { messages, temperature: 0 };
 const abortSignal = AbortSignal.timeout(60_000); // milliseconds, for all attempts together
-const post = client.path("/chat/completions").post({ body, abortSignal });
-const response = await post.catch((error) => console.log("No answer at all:", error.message));
+let response;
+try {
+  response = await client.path("/chat/completions").post({ body, abortSignal });
+} catch (error) {
+  console.log("No answer at all:", error.message);
+}
 if (response && isUnexpected(response)) {
   console.log("Status", response.status, JSON.stringify(response.body)); // returned, not thrown
 } else if (response) {
