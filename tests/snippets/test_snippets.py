@@ -54,12 +54,8 @@ from tools.snippets_table import SNIPPETS, load, snippet_files
 ROOT = SNIPPETS.parent
 DATA = load()
 MANAGING = "azure_ai_ml.py"  # deploys and deletes: run together, in its own test
-OWN_TESTS = {task["folder"] for task in DATA["task"] if "tests" in task}  # in files of their own
-EXECUTED = [
-    path
-    for path in snippet_files((".py", ".mjs", ".sh"))
-    if path.name != MANAGING and path.parent.name not in OWN_TESTS
-]
+TASKS = [task["folder"] for task in DATA["task"] if "tests" not in task]  # others: their own file
+EXECUTED = [path for path in snippet_files((".py", ".mjs", ".sh")) if path.parent.name in TASKS]
 ERRORS = "errors-and-retries"
 LONGEST, SHORTEST = 25, 3  # lines of code
 AT_A_TIME, WAITING = 2, 6  # processes: that work, and besides those that mostly wait
@@ -219,12 +215,6 @@ def jobs_of(session: pytest.Session) -> list[Job]:
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory) -> Path:
-    """Return an empty home folder."""
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="session")
 def runners(request, home) -> Iterator[dict[str, Runner | BaseException]]:
     """Yield what runs each kind of snippet that this session needs, or why nothing does."""
     runners: dict[str, Runner | BaseException] = {}
@@ -235,14 +225,6 @@ def runners(request, home) -> Iterator[dict[str, Runner | BaseException]]:
     for runner in runners.values():
         if isinstance(runner, Runner):
             runner.close()
-
-
-@pytest.fixture(scope="session")
-def endpoint() -> Iterator[Endpoint]:
-    """Yield the endpoint that all runs of this session visit."""
-    endpoint = Endpoint()
-    yield endpoint
-    endpoint.stop()
 
 
 @pytest.fixture(scope="session")
