@@ -214,7 +214,8 @@ def connect() -> None:
     started inside this process, and the variables that the real SDKs read are set to find it.
     Variables that you have set keep their values, except for those that would lead azure-ai-ml or
     azure-identity to the real Azure; lists (certificate bundles, NO_PROXY) get one more entry. The
-    next call undoes all this first, so you may change a variable at any time and call it again.
+    next call undoes all this first. If you change a variable, call connect() again: until then,
+    clients may combine your value with the simulated ones.
 
     Deployments go to a subscription of your own only if AZURE_SUBSCRIPTION_ID,
     AZURE_RESOURCE_GROUP, AZURE_ML_WORKSPACE and AZURE_MAX_USD_PER_HOUR are all set; then access

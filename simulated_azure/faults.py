@@ -1,11 +1,16 @@
 """Faults on request: what goes wrong on real endpoints, asked for with the header ``x-simulated-fault``.
 
-Real endpoints ignore that header, so a lesson about errors is ordinary SDK code. Its value is a name and options, such as
-``429; retry-after=1; times=2``. Options: ``times`` (only the first so many attempts fail, counted for each client request
-id, for clients that send one), ``retry-after`` (seconds, sent as a header), ``after`` (pieces of a stream before it
-happens), ``seconds`` (a pause).
+Real endpoints ignore that header, so a lesson about errors is ordinary SDK code. Its value is a
+name and options, such as ``429; retry-after=1; times=2``. The options are:
 
-To add a fault, write a class with the hooks that it needs and put it into REGISTRY.
+* ``times``: only the first so many attempts of a request fail. Attempts are counted by the client's
+  request id, or by the number of retries that the client sends;
+* ``retry-after``: seconds, sent as a header;
+* ``after``: the number of pieces of a stream before it happens (default 5);
+* ``seconds``: a pause.
+
+To add a fault, put an error answer into REFUSALS, or write a class with the hooks that it needs and
+put it into CHANGES.
 """
 
 from __future__ import annotations
@@ -50,15 +55,14 @@ class Fault:
     Each hook is called at one point of a request's way, and does nothing here: a fault overrides the hooks it needs.
     """
 
-    effect = "nothing goes wrong"
-    default_seconds = 0.0
+    default_seconds = 0.0  # a pause, unless the option ``seconds`` gives another
 
     def __init__(self, options: Options = Options()):  # noqa: B008  (frozen)
         self.options = options
         self.seconds = self.default_seconds if options.seconds is None else options.seconds
 
     def before(self, request: Request) -> None:
-        """Raise HTTPError to refuse the request before anything else looks at it."""
+        """Raise HTTPError to refuse the request. The key has been checked, the body has not."""
 
     def change_error(self, error: HTTPError) -> HTTPError:
         """Return the error answer to send."""
@@ -110,12 +114,7 @@ def _refusal(
     status: int, content: dict | str, headers: Mapping[str, str] | None = None
 ) -> type[Refusal]:
     """Return a class of refusals."""
-    attributes = {
-        "status": status,
-        "content": content,
-        "headers": headers or {},
-        "effect": f"answers {status}",
-    }
+    attributes = {"status": status, "content": content, "headers": headers or {}}
     return type(f"Refusal{status}", (Refusal,), attributes)
 
 
@@ -161,7 +160,8 @@ REFUSALS: dict[str, type[Refusal]] = {
 
 
 class Wait(Fault):
-    effect = "says nothing for `seconds` (default 2), then answers"
+    """Says nothing for ``seconds`` (default 2), then answers."""
+
     default_seconds = 2.0
 
     def change_response(self, response: Response) -> None:
@@ -169,7 +169,8 @@ class Wait(Fault):
 
 
 class Slow(Fault):
-    effect = "pauses `seconds` (default 0.25) between tokens"
+    """Pauses for ``seconds`` (default 0.25) between tokens."""
+
     default_seconds = 0.25
 
     def pace(self, seconds: float) -> float:
@@ -194,7 +195,7 @@ class Interruption(Fault):
 
 
 class Cut(Interruption):
-    effect = "breaks the connection after `after` pieces (default 5) of a stream, or in the middle of a whole answer"
+    """Breaks the connection: after ``after`` pieces of a stream, or within a whole answer."""
 
     def stream(self, events: Iterator[bytes]) -> Iterator[bytes]:
         for event, is_due in self.marked(events):
@@ -209,7 +210,7 @@ class Cut(Interruption):
 
 
 class End(Interruption):
-    effect = "ends the stream after `after` pieces, with no finish_reason and no [DONE]"
+    """Ends a stream after ``after`` pieces, without a finish_reason and without [DONE]."""
 
     def stream(self, events: Iterator[bytes]) -> Iterator[bytes]:
         for event, is_due in self.marked(events):
@@ -219,7 +220,8 @@ class End(Interruption):
 
 
 class ErrorEvent(Interruption):
-    effect = "puts an error event into the stream after `after` pieces and goes on"
+    """Puts an error event into a stream after ``after`` pieces, and goes on."""
+
     prefix = b""
 
     def stream(self, events: Iterator[bytes]) -> Iterator[bytes]:
@@ -230,12 +232,13 @@ class ErrorEvent(Interruption):
 
 
 class EventLine(ErrorEvent):
-    effect = "the same as the container writes it, with a line `event: error`"
+    """Does the same as the container writes it, with a line ``event: error``."""
+
     prefix = b"event: error\n"
 
 
 class EmptyChoices(Fault):
-    effect = "begins the stream with a chunk whose `choices` is empty"
+    """Begins a stream with a chunk whose ``choices`` is empty."""
 
     def stream(self, events: Iterator[bytes]) -> Iterator[bytes]:
         yield _event({"choices": [], "prompt_filter_results": []})
@@ -243,14 +246,14 @@ class EmptyChoices(Fault):
 
 
 class UsageApart(Fault):
-    effect = "sends usage in a last chunk of its own, with empty `choices`"
+    """Sends the usage in a last chunk of its own, with empty ``choices``."""
 
     def change_answer(self, answer: Answer) -> None:
         answer.usage_apart = True
 
 
 class FilteredAnswer(Interruption):
-    effect = "ends the answer after `after` pieces with finish_reason content_filter"
+    """Ends the answer after ``after`` pieces, with finish_reason content_filter."""
 
     def stream(self, events: Iterator[bytes]) -> Iterator[bytes]:
         is_filtered = False
@@ -269,7 +272,7 @@ class FilteredAnswer(Interruption):
 
 
 class NoLogprobs(Fault):
-    effect = "drops log-probabilities, as the 2025 container did"
+    """Leaves out log-probabilities, as the container of 2025 did."""
 
     def change_answer(self, answer: Answer) -> None:
         answer.with_logprobs = False
@@ -284,7 +287,7 @@ class NoLogprobs(Fault):
 
 
 class NoInfo(Fault):
-    effect = "has no /info route, as newer containers"
+    """Has no route /info, like newer containers."""
 
     def before(self, request: Request) -> None:
         if request.path.endswith("/info"):
@@ -292,7 +295,7 @@ class NoInfo(Fault):
 
 
 class Gateway(Fault):
-    effect = "turns an error of the container into 424, as managed online endpoints do"
+    """Turns an error of the container into 424, as managed online endpoints do."""
 
     def change_response(self, response: Response) -> None:
         if response.status not in (200, 401, 424):
@@ -300,7 +303,7 @@ class Gateway(Fault):
 
 
 class DetailList(Fault):
-    effect = "words a 422 as some serverless endpoints did: `detail` is a list"
+    """Words a 422 as some serverless endpoints did: ``detail`` is a list."""
 
     def change_error(self, error: HTTPError) -> HTTPError:
         if error.status != 422:
@@ -309,7 +312,7 @@ class DetailList(Fault):
 
 
 class DetailObject(Fault):
-    effect = "words a 422 as the API reference prints it: `detail` is an object"
+    """Words a 422 as the API reference prints it: ``detail`` is an object."""
 
     def change_error(self, error: HTTPError) -> HTTPError:
         if error.status != 422:
@@ -387,7 +390,9 @@ class FaultReader:
 
 
 def read_fault(header: str) -> Fault:
-    """Return the fault that a header's value names. Raises HTTPError (400), which lists all faults, for any other value.
+    """Return the fault that a header's value names.
+
+    Raises HTTPError (400), which lists all faults, for any other value.
 
     >>> read_fault("slow; seconds=0.5").seconds
     0.5

@@ -79,6 +79,24 @@ def test_a_deployment_answers_while_it_is_scaled_but_not_while_it_is_created(wir
     assert wire.call(path, **TO_BLUE)[0] == 200
 
 
+# Faults
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "first"),
+    [("detail-list", list, lambda it: it[0]), ("detail-object", dict, lambda it: it)],
+)
+def test_a_deployment_words_a_422_as_the_fault_says(wire, fault, kind, first):
+    path = wire.create_endpoint()
+    wire.deploy(path)
+    wrong = {"messages": [{"role": "user", "content": "Hi"}], "temperature": 5}
+    options = {**TO_BLUE, "x-simulated-fault": fault}
+    status, body = wire.call(path, "/chat/completions", wrong, **options)[:2]
+    assert status == 424  # as Azure's gateway says for any error of the container
+    assert isinstance(body["detail"], kind)
+    assert first(body["detail"])["loc"] == ["body", "temperature"]
+
+
 # Requests in flight
 
 
