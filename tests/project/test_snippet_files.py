@@ -171,7 +171,7 @@ def test_the_page_is_what_the_folder_holds():
 
 
 TIME_OUTS = {  # how a client is told how long it may wait
-    "azure_ai_inference.py": r"read_timeout=\d+",
+    "azure_ai_inference.py": r"read_timeout(=|\": )\d+",
     "openai_sdk.py": r"\btimeout=",
     "requests_http.py": r"\btimeout=\d+",
     "httpx_client.py": r"\btimeout=\d+",
@@ -211,6 +211,7 @@ MODULES = {  # what is imported -> the package, and what else it needs
     "azure.identity": ["azure-identity"],
     "langchain_azure_ai.chat_models": ["langchain-azure-ai"],
     "langchain_openai": ["langchain-openai"],
+    "openai.types": ["openai"],
     "requests.adapters": ["requests"],
     "urllib3.util": ["requests"],
 }

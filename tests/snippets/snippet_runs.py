@@ -30,10 +30,13 @@ from fork_server import Fork, ForkServer
 from helpers.snippets import kind_of
 from simulated_azure.faults import HEADER as FAULT_HEADER
 from simulated_azure.http import Request, Response, Steps
+from simulated_azure.inference.endpoint import MODEL_NAME, MODEL_VERSION
+from simulated_azure.inference.servers import HEADER as SERVER_HEADER
+from simulated_azure.inference.servers import MODEL_FOLDER
 from simulated_azure.transports.sockets import Simulator
 from tools.snippets_table import SNIPPETS
 
-SERVER_HEADER = "x-simulated-server"
+SERVED_NAME = MODEL_FOLDER.format(name=MODEL_NAME, version=MODEL_VERSION)  # where it is checked
 KEPT = (
     "PATH",
     "SYSTEMROOT",
@@ -371,8 +374,6 @@ def _cut(piece: bytes) -> bytes:
 
 def serving(visit: Visit, request: Request, handle: Callable) -> Response:
     """Answer as the server that waits for whole answers and checks the name of the model."""
-    if request.path == "/info":
-        return Response(404, b"{}")
     return handle(replace(request, headers={**request.headers, SERVER_HEADER: "serve"}))
 
 
@@ -390,12 +391,11 @@ def saying(text: str) -> Callable:
 
 
 def informing(**info: str) -> Callable:
-    """Return a manner in which ``/info`` answers this, and there is no list of models."""
+    """Return a manner in which answers of ``/info`` hold this."""
 
     def manner(visit: Visit, request: Request, handle: Callable) -> Response:
-        if request.path == "/v1/models":
-            return Response(404, b"{}")
-        return _changed(handle(request), **info)
+        response = handle(request)
+        return _changed(response, **info) if request.path == "/info" else response
 
     return manner
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
-from snippet_runs import Runner, for_questions, refusing, run, serving, with_fault
+from snippet_runs import SERVED_NAME, Runner, for_questions, refusing, run, serving, with_fault
 from toolchain import command_for
 
 from simulated_azure.http import Request, Response
@@ -131,7 +131,7 @@ def test_langchain_keeps_the_order_and_the_errors_too(endpoint, home):
 
     runner = Runner("langchain", command_for("langchain"), home)
     path = SNIPPETS / "many-prompts" / "langchain_openai_client.py"
-    done = run([path], runner, endpoint, no_japan, home, {"AZURE_INFERENCE_MODEL": "Phi-4"})
+    done = run([path], runner, endpoint, no_japan, home, {"AZURE_INFERENCE_MODEL": SERVED_NAME})
     runner.close()
     lines = done.stdout.splitlines()
     assert lines[:1] + lines[2:] == ANSWERS[:1] + ANSWERS[2:], done.stderr
