@@ -34,6 +34,9 @@ HEAVY = {
     "a prompt of 1 MiB, one letter": {
         "messages": [{"role": "user", "content": "a" * PROMPT_LENGTH}]
     },
+    "a prompt of 1 MiB, white space": {
+        "messages": [{"role": "user", "content": "a" + " " * (PROMPT_LENGTH - 2) + "b"}]
+    },
 }
 
 

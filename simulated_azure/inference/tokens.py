@@ -49,8 +49,11 @@ SPECIAL_TOKENS = NAMED_SPECIAL_TOKENS | {
     f"<|dummy_{number}|>": token for number, token in enumerate(DUMMY_TOKENS)
 }
 # Phi-4's configuration sets lstrip and rstrip for special tokens, so each includes the white space
-# on both sides.
-SPECIAL_TOKEN_TEXT = re.compile(r"\s*(<\|(?:endoftext|fim_\w+|im_\w+|endofprompt|dummy_\d+)\|>)\s*")
+# on both sides. A match begins where white space begins, or else a long run of it would be searched
+# again from each of its characters.
+SPECIAL_TOKEN_TEXT = re.compile(
+    r"(?:(?<!\s)\s+)?(<\|(?:endoftext|fim_\w+|im_\w+|endofprompt|dummy_\d+)\|>)\s*"
+)
 SLICE_LENGTH = 20_000  # characters, after which a long prompt gives way to other requests
 WORD_END = re.compile(r"[A-Za-z](?= [A-Za-z])")
 ROLES = ("system", "user", "assistant")  # the template has no branch for other roles
@@ -127,12 +130,19 @@ def encode_prompt(text: str) -> list[int]:
     [100264, 882, 100266, 13347, 100265]
     """
     tokens: list[int] = []
-    for number, part in enumerate(SPECIAL_TOKEN_TEXT.split(text)):
-        if number % 2:  # re.split puts the special tokens between the ordinary texts
-            tokens.append(SPECIAL_TOKENS.get(part, ENDOFTEXT))
-        elif part:
-            tokens += encode(part)
+    for part, is_special in split_special_tokens(text):
+        tokens += [SPECIAL_TOKENS.get(part, ENDOFTEXT)] if is_special else encode(part)
     return tokens
+
+
+def split_special_tokens(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield the parts of a text: (a special token, True) or (the ordinary text between two, False).
+
+    >>> list(split_special_tokens("Hi <|im_end|>"))
+    [('Hi', False), ('<|im_end|>', True), ('', False)]
+    """
+    for number, part in enumerate(SPECIAL_TOKEN_TEXT.split(text)):
+        yield part, bool(number % 2)  # re.split puts the special tokens between the other texts
 
 
 def count_prompt(messages: list[tuple[str, str]]) -> int:
@@ -151,26 +161,32 @@ def count_prompt(messages: list[tuple[str, str]]) -> int:
 def count_prompt_in_steps(messages: list[tuple[str, str]]) -> Generator[float, None, int]:
     """Return what ``count_prompt`` returns. Yield 0.0 after each slice of a long prompt."""
     count = 0
-    for text in slices(prompt_text(messages)):
-        count += len(encode_prompt(text))
-        yield 0.0
+    for part, is_special in split_special_tokens(prompt_text(messages)):
+        if is_special:
+            count += 1
+            continue
+        for text in slices(part):
+            count += len(encode(text))
+            yield 0.0
     return count
 
 
 def slices(text: str) -> Iterator[str]:
-    """Yield the slices of a text, which together have the same tokens as the whole text.
+    """Yield the slices of an ordinary text, which together have the same tokens as the whole text.
 
-    A slice has about SLICE_LENGTH characters. It ends between two words, where PATTERN always
-    splits and no special token includes white space. A text without such a place is one slice.
+    A slice has about SLICE_LENGTH characters and ends between two words, where PATTERN always
+    splits. Where SLICE_LENGTH more characters have no such place, the slice ends anyway, and may
+    then have a token more or less: tiktoken needs long for such a text, and fails for a million
+    spaces.
 
-    >>> SLICE_LENGTH, len(list(slices("one two " * 5000)))
-    (20000, 2)
+    >>> SLICE_LENGTH, len(list(slices("one two " * 5000))), len(list(slices("a" * 40_001)))
+    (20000, 2, 3)
     """
     start = 0
     while len(text) - start > SLICE_LENGTH:
-        boundary = WORD_END.search(text, start + SLICE_LENGTH)
-        if not boundary:
-            break
-        yield text[start : boundary.start() + 1]
-        start = boundary.start() + 1
+        end = start + SLICE_LENGTH
+        if boundary := WORD_END.search(text, end, end + SLICE_LENGTH):
+            end = boundary.start() + 1
+        yield text[start:end]
+        start = end
     yield text[start:]

@@ -17,8 +17,6 @@ var options = new ChatCompletionsOptions
 try
 {
     Console.WriteLine(client.Complete(options).Value.Content);
-    options.Temperature = 1.5f; // out of range, to show an error
-    client.Complete(options);
 }
 catch (RequestFailedException error)
 {

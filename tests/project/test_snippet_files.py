@@ -20,10 +20,9 @@ from tools.snippets_table import PAGE, SNIPPETS, load, page, reasons, snippet_fi
 ROOT = SNIPPETS.parent
 DATA = load()
 MANAGING = "azure_ai_ml.py"  # deploys and deletes
-LONGEST, LONGEST_PROGRAM, SHORTEST = 25, 45, 3  # lines of code: of one call, of a program, of any
-LONGER = {"deploy": 60}  # most of them are for what can go wrong, because it is billed
+LONGEST, SHORTEST = 25, 3  # lines of code
+TASKS = [*DATA["task"], *DATA["managing"]]
 OPTIONAL = {"AZURE_INFERENCE_MODEL", "AZURE_RETAIL_PRICES_URL"}  # variables that may be missing
-PROGRAMS = [task["folder"] for task in [*DATA["task"], *DATA["managing"]] if "tests" in task]
 
 # The lessons
 
@@ -33,7 +32,7 @@ def sdk_calls(code: str, names: list[str]) -> list[str]:
 
     A function is told by its last name or, if imported under another, by the name it was imported by. So that both ways
     of passing the first two arguments of a client read alike, ``endpoint=`` and ``credential=`` are written as positions.
-    The header by which a lesson asks for a fault is left out.
+    The header by which a lesson asks for a fault is left out, and so are time-outs.
     """
     values: dict[str, ast.expr] = {}
     imported: dict[str, str] = {}
@@ -52,6 +51,7 @@ def sdk_calls(code: str, names: list[str]) -> list[str]:
                 if keyword.arg == name
             ]
             node.args += [keyword.value for keyword in first]
+            first += [keyword for keyword in node.keywords if keyword.arg == "read_timeout"]
             node.keywords = [keyword for keyword in node.keywords if keyword not in first]
             return node
 
@@ -139,9 +139,7 @@ def test_every_task_has_a_file_or_a_reason_for_every_client():
     assert there & set(reasons(DATA)) == set()
 
 
-@pytest.mark.parametrize(
-    "task", [*DATA["task"], *DATA["managing"]], ids=lambda task: task["folder"]
-)
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task["folder"])
 def test_the_tests_that_a_task_names_run_its_files(task):
     name = task.get("tests", "test_snippets.py")
     text = (ROOT / "tests" / "snippets" / name).read_text(encoding="utf-8")
@@ -181,17 +179,48 @@ def test_the_page_is_what_the_folder_holds():
     )
 
 
+TIME_OUTS = {  # how a client is told how long it may wait
+    "azure_ai_inference.py": r"read_timeout(=|\": )\d+",
+    "openai_sdk.py": r"\btimeout=",
+    "requests_http.py": r"\btimeout=\d+",
+    "httpx_client.py": r"\btimeout=\d+",
+    "langchain_azure_client.py": r"\btimeout=\d+",
+    "langchain_openai_client.py": r"\btimeout=\d+",
+    "litellm_client.py": r"\btimeout=\d+",
+    "javascript.mjs": r"AbortSignal\.timeout\(\d+_000\)",
+    "openai.mjs": r"\btimeout: \d+_000",
+    "curl.sh": r"\bcurl [^\n]*--max-time \d+|--retry \d+ --max-time \d+",
+}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in snippet_files() if path.name in TIME_OUTS],
+    ids=lambda path: f"{path.parent.name}/{path.name}",
+)
+def test_a_snippet_does_not_wait_for_ever(path):
+    assert re.search(TIME_OUTS[path.name], path.read_text(encoding="utf-8"))
+
+
+def longest_of(path: Path) -> int:
+    """Return how many lines of code a snippet may have: its task may allow more than usual."""
+    allowed = {task["folder"]: task.get("lines", LONGEST) for task in TASKS}
+    return allowed.get(path.parent.name, LONGEST)
+
+
 MODULES = {  # what is imported -> the package, and what else it needs
     "azure.ai.inference": ["azure-ai-inference"],
     "azure.ai.inference.aio": ["azure-ai-inference", "aiohttp"],
     "azure.ai.inference.models": ["azure-ai-inference"],
     "azure.core.credentials": ["azure-ai-inference"],
     "azure.core.exceptions": ["azure-ai-inference"],
+    "azure.core.rest": ["azure-ai-inference"],
     "azure.ai.ml": ["azure-ai-ml"],
     "azure.ai.ml.entities": ["azure-ai-ml"],
     "azure.identity": ["azure-identity"],
     "langchain_azure_ai.chat_models": ["langchain-azure-ai"],
     "langchain_openai": ["langchain-openai"],
+    "openai.types": ["openai"],
     "requests.adapters": ["requests"],
     "urllib3.util": ["requests"],
 }
@@ -232,9 +261,7 @@ def test_a_snippet_opens_with_what_it_was_run_with_and_what_it_needs_and_is_shor
     mark = "//" if path.suffix in (".mjs", ".cs") else "#"
     assert not rest[0].startswith(mark)
     lines = [line for line in rest if line.strip() and not line.startswith(mark)]
-    task = path.parent.name
-    longest = LONGER.get(task, LONGEST_PROGRAM if task in PROGRAMS else LONGEST)
-    assert SHORTEST <= len(lines) <= longest
+    assert SHORTEST <= len(lines) <= longest_of(path)
     assert second.startswith(f"{mark} Needs AZURE_")
     assert "getenv" not in code
     assert set(re.findall(r"environ\.get\(([^,)]+)", code)) <= {f'"{name}"' for name in OPTIONAL}, (

@@ -157,7 +157,8 @@ def ask_core(
 ) -> Response:
     content = json.dumps(body).encode() if isinstance(body, dict) else body
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return azure.handle(Request(method, path, query, {"api-key": azure.key, **named}, content))
+    all_headers = {"api-key": azure.key, "content-type": "application/json", **named}
+    return azure.handle(Request(method, path, query, all_headers, content))
 
 
 # Calls that succeed

@@ -17,20 +17,24 @@ from urllib.parse import parse_qs
 
 import pytest
 from snippet_runs import (
+    SERVED_NAME,
     TRUST,
     Endpoint,
     Run,
     Runner,
     as_usual,
+    cut,
     ending_tokens,
     giving_no_token,
     impatient,
     informing,
     kind,
     needs,
+    out_of_range,
     refusing,
     run,
     saying,
+    serving,
     silent,
     unavailable,
     unavailable_at_first,
@@ -39,6 +43,7 @@ from snippet_runs import (
 )
 from toolchain import COMMANDS, command_or_reason
 
+from helpers import snippets
 from simulated_azure.errors import UNAUTHORIZED
 from tools.snippets_table import SNIPPETS, load, snippet_files
 
@@ -62,7 +67,6 @@ CORRECTION = {
     "role": "user",
     "content": "That was not valid JSON. Reply with the JSON object only.",
 }
-COLOUR = [{"role": "user", "content": "Name a colour."}]
 PARIS = [{"role": "user", "content": "Give me JSON about Paris."}]
 ALL = {
     "presence_penalty": 0.1,
@@ -78,6 +82,7 @@ INFO = {
     "model_type": "chat by type",
     "model_provider_name": "Microsoft by provider",
 }
+KNOWN_FIELDS = {"messages", "model", "stream", *ALL}  # all others are extra parameters
 INFO_LABELS = ("Model name", "Model type", "Model provider name")
 
 
@@ -137,6 +142,10 @@ def manner_for(job: Job):
         "refused": refusing,
         "unavailable": unavailable,
         "silence": silent,
+        "invalid": out_of_range,
+        "cut": cut,
+        "serve": serving,
+        "serve by name": serving,
         "no token": giving_no_token,
         "no city": saying('{"name": "Paris"}'),
     }
@@ -157,6 +166,7 @@ def manner_for(job: Job):
 def execute(job: Job, runner: Runner, endpoint: Endpoint, home: Path) -> Run:
     """Run a job to its end."""
     changes = {
+        "serve by name": {"AZURE_INFERENCE_MODEL": SERVED_NAME},
         "no server": {"AZURE_INFERENCE_ENDPOINT": endpoint.nowhere},
         "untrusted": dict.fromkeys(TRUST),
         "no key": {"AZURE_INFERENCE_CREDENTIAL": None, "OPENAI_API_KEY": "a-private-key"},
@@ -165,7 +175,8 @@ def execute(job: Job, runner: Runner, endpoint: Endpoint, home: Path) -> Run:
     if len(job.paths) == 1 and job.fate in ("no server", "silence", "untrusted"):
         seconds = 3 if job.fate == "silence" else 60
         code = impatient(job.path.read_text(encoding="utf-8"), seconds)
-    return run([*job.paths], runner, endpoint, manner_for(job), home, changes, code)
+    one_by_one = job.fate.startswith("serve")
+    return run([*job.paths], runner, endpoint, manner_for(job), home, changes, code, one_by_one)
 
 
 def jobs(fate: str, task: str) -> list[Job]:
@@ -246,7 +257,8 @@ def answers(simulator, certificates) -> dict[str, Answer]:
     import requests
 
     found = {}
-    for messages in (FRANCE, JAPAN, LANGUAGES, LANGUAGES[1:]):
+
+    def ask(messages: list[dict]) -> Answer:
         reply = requests.post(
             f"{simulator.url}/chat/completions",
             json={"messages": messages, "temperature": 0, "logprobs": True},
@@ -254,9 +266,14 @@ def answers(simulator, certificates) -> dict[str, Answer]:
             verify=certificates,
         ).json()
         choice, usage = reply["choices"][0], reply["usage"]
-        found[str(messages)] = Answer(
+        return Answer(
             choice["message"]["content"], usage["completion_tokens"], choice["logprobs"]["content"]
         )
+
+    for messages in (FRANCE, JAPAN, LANGUAGES, LANGUAGES[1:]):
+        found[str(messages)] = ask(messages)
+    first = {"role": "assistant", "content": found[str(LANGUAGES)].text}
+    found[str(AND_IN_FRANCE)] = ask([*LANGUAGES, first, AND_IN_FRANCE])
     return found
 
 
@@ -265,8 +282,6 @@ def answers(simulator, certificates) -> dict[str, Answer]:
 
 def expected_bodies(path: Path) -> list[dict]:
     """What must arrive of a snippet, but for what its client adds to every body, and for answers that are sent back."""
-    refused = 5 if ROUTES[path.name].prefix == "/v1" else 1.5  # a temperature
-    second = COLOUR if path.name == "azure_ai_inference.py" else FRANCE
     return {
         "client-with-key": [{"messages": FRANCE, "temperature": 0}],
         "client-with-entra-id": [{"messages": FRANCE, "temperature": 0}],
@@ -283,25 +298,17 @@ def expected_bodies(path: Path) -> list[dict]:
             {"messages": PARIS, "temperature": 0},
             {"messages": [*PARIS, CORRECTION], "temperature": 0},
         ],
-        ERRORS: [
-            {"messages": FRANCE, "temperature": 0},
-            {"messages": second, "temperature": refused},
-        ],
+        ERRORS: [{"messages": FRANCE, "temperature": 0}],
         "async": [{"messages": FRANCE, "temperature": 0}, {"messages": JAPAN, "temperature": 0}],
     }[path.parent.name]
 
 
-def expected_print(path: Path, done: Run, answers: dict[str, Answer]) -> str:
-    """All that a snippet must print. curl's prints what was answered, as it came."""
+def expected_print(path: Path, answers: dict[str, Answer], name: str = "Phi-4") -> str:
+    """All that a snippet must print, unless it is curl's. ``name``: the model's."""
     france, languages = answers[str(FRANCE)], answers[str(LANGUAGES)]
-    if path.suffix == ".sh":
-        return (
-            done.answers()
-            if path.parent.name == "stream"
-            else f"{done.visit.arrivals[-1].answer.decode()}\n"
-        )
     quoted = repr if path.suffix == ".py" else functools.partial(json.dumps, ensure_ascii=False)
-    name = "azure_ai/Phi-4" if path.name == "litellm_client.py" else "Phi-4"
+    if path.name == "litellm_client.py":
+        name = f"azure_ai/{name}"
     counted = f"Prompt tokens: 25\nCompletion tokens: {languages.tokens}"
     tokens = [] if path.name == "litellm_client.py" else [f"{languages.tokens} tokens"]
     lines = {
@@ -310,11 +317,9 @@ def expected_print(path: Path, done: Run, answers: dict[str, Answer]) -> str:
         "model-info": [
             f"{label}: {INFO[name]}" for label, name in zip(INFO_LABELS, INFO, strict=True)
         ],
+        ERRORS: [france.text],
         "completion": [f"Response: {languages.text}", f"Model: {name}", counted],
-        "conversation": [
-            languages.text,
-            *(answer_in(arrival.answer) for arrival in done.visit.questions()[1:]),
-        ],
+        "conversation": [languages.text, answers[str(AND_IN_FRANCE)].text],
         "stream": [languages.text, *tokens],
         "parameters": [answers[str(LANGUAGES[1:])].text, "Finish reason: stop"],
         "extra-parameters": [
@@ -334,7 +339,15 @@ def answer_in(reply: bytes) -> str:
 @each([job for job in USUAL if job.path.parent.name != ERRORS])
 def test_a_snippet_prints_its_result_and_nothing_else(job, done, answers):
     assert (done.code, done.stderr) == (0, "")
-    assert done.stdout == expected_print(job.path, done, answers)
+    if job.path.suffix != ".sh":
+        expected = expected_print(job.path, answers)
+    elif job.path.parent.name == "stream":
+        expected = done.answers()
+    else:
+        expected = f"{done.visit.arrivals[-1].answer.decode()}\n"
+    if job.path == SNIPPETS / "model-info" / "openai_sdk.py":
+        expected = expected.splitlines(keepends=True)[0]
+    assert done.stdout == expected
 
 
 @each(USUAL)
@@ -372,8 +385,12 @@ def test_a_snippet_asks_the_right_route_with_the_right_headers(job, done, endpoi
         arrival for arrival in done.visit.arrivals if arrival.request.path == "/msi/token"
     ]
     others = [arrival.request for arrival in done.visit.arrivals if arrival not in signing_in]
-    assert {(request.path, request.query) for request in others} == {
-        (route.prefix + ("/info" if task == "model-info" else "/chat/completions"), route.query)
+    listing = [request for request in others if request.path == "/v1/models"]
+    assert bool(listing) == asks_for_the_name(path)
+    question = (route.prefix + "/chat/completions", route.query)
+    expected = ("/info", API) if task == "model-info" else question
+    assert {(request.path, request.query) for request in others if request not in listing} == {
+        expected
     }
     if task == "client-with-entra-id":
         assert {tuple(parse_qs(arrival.request.query)["resource"]) for arrival in signing_in} == {
@@ -394,9 +411,9 @@ def test_a_snippet_asks_the_right_route_with_the_right_headers(job, done, endpoi
         assert secret == {
             name: value if name in names else None for name, value in expected.items()
         }
-    passes = task == "extra-parameters" and route.query == API
+    fields = set().union(*(arrival.body() for arrival in done.visit.questions()))
     assert {request.headers.get("extra-parameters") for request in others} == {
-        "pass-through" if passes else None
+        "pass-through" if fields - KNOWN_FIELDS else None
     }
 
 
@@ -439,7 +456,64 @@ def test_json_without_the_entry_asked_for_is_no_success_and_three_attempts_are_m
     assert len(done.visit.questions()) == 3
 
 
+# The other server: whole answers instead of streams, checked names of models, no /info
+
+
+def asks_for_the_name(path: Path) -> bool:
+    """Return True for a snippet that asks the server for the name of its model."""
+    return "models.list()" in path.read_text(encoding="utf-8")
+
+
+def wants_the_name(path: Path) -> bool:
+    """Return True for a snippet that has to be told the name if the server checks it."""
+    named = "AZURE_INFERENCE_MODEL" in path.read_text(encoding="utf-8")
+    return named and not asks_for_the_name(path)
+
+
+SERVE = together("serve", [path for path in EXECUTED if not wants_the_name(path)])
+SERVE_BY_NAME = together("serve by name", [path for path in EXECUTED if wants_the_name(path)])
+
+
+@each([job for job in SERVE + SERVE_BY_NAME if job.paths])
+def test_a_snippet_prints_the_same_on_a_server_that_sends_whole_answers(job, done, answers):
+    assert done.code == 0 and not any(done.complaints().values()), done.stdout + done.stderr
+    printed = done.outputs()
+    assert [*printed] == [*job.paths]
+    for path, text in printed.items():
+        if path.parent.name == "model-info":
+            whole = json.loads(text)["data"][0]["id"] if path.suffix == ".sh" else text[:-1]
+            assert whole.removeprefix("Model name: ") == SERVED_NAME, path
+        elif path.suffix == ".sh":
+            assert answer_printed(text) in {answer.text for answer in answers.values()}, path
+        else:
+            assert text == expected_print(path, answers, SERVED_NAME), path
+
+
+def answer_printed(text: str) -> str:
+    """Return the answer in what a curl snippet prints: a reply, or the events of a stream."""
+    return snippets.answer_in(re.sub(r"^Status 200\n", "", text))
+
+
 # Where something is wrong
+
+
+@each(
+    together("cut", [path for path in EXECUTED if "not whole" in path.read_text("utf-8")], "curl")
+)
+def test_an_answer_that_was_cut_off_ends_a_snippet_with_an_error(job, done):
+    ends = done.complaints()
+    expected = re.compile("the answer is not whole: .*(length|TOKEN_LIMIT_REACHED)")
+    assert [path for path in job.paths if not expected.search(ends[path])] == []
+
+
+def test_every_snippet_that_asks_the_model_looks_at_the_finish_reason():
+    without = [
+        path
+        for path in EXECUTED
+        if path.parent.name != "model-info"
+        and not re.search(r"finish_?reason", path.read_text(encoding="utf-8"), re.IGNORECASE)
+    ]
+    assert [path for path in without if path.suffix != ".sh"] == []  # curl's prints whole replies
 
 
 @each(together("refused", NOT_ERRORS, "langchain", "litellm"))
@@ -508,16 +582,22 @@ def body_shown(path: Path, body: dict) -> dict | None:
 
 
 @each(jobs("usual", ERRORS))
-def test_a_snippet_tries_again_and_then_says_why_it_was_refused(job, done, answers):
-    first, second, third = done.visit.questions()
-    assert [first.status, second.status, third.status] == [503, 200, 422]
-    assert done.code == (22 if job.path.suffix == ".sh" else 0)
-    answered, refused = error_lines(job.path, done)
+def test_a_snippet_tries_again_when_the_server_was_not_ready(job, done, answers):
+    first, second = done.visit.questions()
+    assert (first.status, second.status, done.code) == (503, 200, 0)
+    (answered,) = error_lines(job.path, done)
     if job.path.suffix == ".sh":
         assert status_and_body(answered) == ("200", json.loads(second.answer))
     else:
         assert answered == answers[str(FRANCE)].text
-    assert status_and_body(refused) == ("422", body_shown(job.path, json.loads(third.answer)))
+
+
+@each(jobs("invalid", ERRORS))
+def test_a_snippet_says_why_a_value_was_refused(job, done):
+    (asked,) = done.visit.questions()
+    assert done.code == (22 if job.path.suffix == ".sh" else 0)
+    (line,) = error_lines(job.path, done)
+    assert status_and_body(line) == ("422", body_shown(job.path, json.loads(asked.answer)))
 
 
 @each(jobs("unavailable", ERRORS))
