@@ -22,7 +22,11 @@ DATA = load()
 MANAGING = "azure_ai_ml.py"  # deploys and deletes
 LONGEST, SHORTEST = 25, 3  # lines of code
 TASKS = [*DATA["task"], *DATA["managing"]]
-OPTIONAL = {"AZURE_INFERENCE_MODEL", "AZURE_RETAIL_PRICES_URL"}  # variables that may be missing
+OPTIONAL = {
+    "AZURE_INFERENCE_MODEL",
+    "AZURE_RETAIL_PRICES_URL",
+    "AZURE_FOUNDRY_KEY",
+}  # variables that may be missing
 
 # The lessons
 
