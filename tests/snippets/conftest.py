@@ -22,6 +22,7 @@ def home(tmp_path_factory) -> Path:
 def endpoint() -> Iterator[Endpoint]:
     """Yield the endpoint that all runs of this session visit."""
     endpoint = Endpoint()
+    endpoint.simulator.wait_for_model()  # another simulator of this process must not load it, too
     yield endpoint
     endpoint.stop()
 
