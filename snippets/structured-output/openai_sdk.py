@@ -34,7 +34,7 @@ def parse(answer):
     return City.model_validate_json(answer[answer.find("{") : answer.rfind("}") + 1])
 
 
-# The schema goes into the prompt: Phi-4's server refuses response_format json_schema.
+# The schema goes into the prompt, because an inference server refuses response_format json_schema.
 rule = f"Reply with one JSON object that fits this schema, and nothing else: {json.dumps(City.model_json_schema())}"
 messages = [{"role": "system", "content": rule}, {"role": "user", "content": "Give me JSON about Paris."}]
 answer = ask(messages)

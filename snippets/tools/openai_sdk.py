@@ -67,7 +67,7 @@ def answer_with_prompt(question):
 
 try:
     print(answer_with_tools(QUESTION))
-except APIStatusError as error:  # Phi-4's server: 400 "Tools and tool_choice are not supported.", behind Azure 424
+except APIStatusError as error:  # an inference server: 400 "Tools and tool_choice are not supported.", behind Azure 424
     if error.status_code not in (400, 422, 424) or "tool" not in error.response.text:
         raise
     print(answer_with_prompt(QUESTION))

@@ -123,17 +123,29 @@ def test_a_wrong_key_is_reported_for_each_prompt_and_not_shown(run_snippet, endp
     assert len(done.visit.questions()) == 6, "a wrong key was tried again"
 
 
-def test_langchain_keeps_the_order_and_the_errors_too(endpoint, home):
-    @for_questions
-    def no_japan(visit, request: Request, handle) -> Response:
-        fault = "content-filter" if country_of(request) == "Japan" else ""
-        return serving(visit, with_fault(fault, request), handle)
+@for_questions
+def without_japan(visit, request: Request, handle) -> Response:
+    """Answer as the server that checks names, and refuse the question about Japan."""
+    fault = "content-filter" if country_of(request) == "Japan" else ""
+    return serving(visit, with_fault(fault, request), handle)
 
-    runner = Runner("langchain", command_for("langchain"), home)
-    path = SNIPPETS / "many-prompts" / "langchain_openai_client.py"
-    done = run([path], runner, endpoint, no_japan, home, {"AZURE_INFERENCE_MODEL": SERVED_NAME})
+
+@pytest.mark.parametrize(
+    ("kind", "file", "progress"),
+    [
+        ("langchain", "langchain_openai_client.py", "1 of 6 prompts failed\n"),
+        ("node", "openai.mjs", "".join(f"\r{number}/6" for number in range(1, 7)) + "\n"),
+    ],
+)
+def test_other_clients_keep_the_order_and_the_errors_too(kind, file, progress, endpoint, home):
+    runner = Runner(kind, command_for(kind), home)
+    path = SNIPPETS / "many-prompts" / file
+    variables = {"AZURE_INFERENCE_MODEL": SERVED_NAME}
+    done = run([path], runner, endpoint, without_japan, home, variables)
     runner.close()
     lines = done.stdout.splitlines()
     assert lines[:1] + lines[2:] == ANSWERS[:1] + ANSWERS[2:], done.stderr
     assert "FAILED: " in lines[1] and "content management policy" in lines[1]
-    assert (done.code, done.stderr) == (1, "1 of 6 prompts failed\n")
+    assert (done.code, done.stderr) == (1, progress)
+    models = {arrival.body()["model"] for arrival in done.visit.arrivals}
+    assert models == {SERVED_NAME}
