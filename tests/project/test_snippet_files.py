@@ -213,6 +213,40 @@ def longest_of(path: Path) -> int:
     return allowed.get(path.parent.name, LONGEST) + (LONGER_CSHARP if path.suffix == ".cs" else 0)
 
 
+def test_every_link_of_the_page_leads_to_a_file():
+    targets = set(re.findall(r"\]\(([^)]+)\)", page()))
+    assert {target for target in targets if not (SNIPPETS / target).is_file()} == set()
+    files = {path.relative_to(SNIPPETS).as_posix() for path in snippet_files()}
+    assert files <= targets
+
+
+def test_a_search_for_client_and_task_finds_the_link():
+    names = {client["file"]: client["name"] for client in DATA["client"]} | {
+        MANAGING: "azure-ai-ml"
+    }
+    for path in snippet_files():
+        task = path.parent.name.replace("-", " ")
+        link = f"[{names[path.name]} {task}]({path.parent.name}/{path.name})"
+        assert link in page()
+
+
+@pytest.mark.parametrize(
+    ("symptom", "task"),
+    [
+        ('401, "audience is incorrect"', "client-with-entra-id"),
+        ("404, the model", "completion"),
+        ("424", "robust-call"),
+        ("429", "many-prompts"),
+        ("400, tools", "tools"),
+        ("The stream arrives at once", "robust-call"),
+        ("`usage` of a stream is `None`", "stream"),
+    ],
+)
+def test_a_symptom_leads_to_the_snippet_that_fixes_it(symptom, task):
+    (row,) = re.findall(rf"^\| {re.escape(symptom)}.*$", page(), re.MULTILINE)
+    assert f"({task}/openai_sdk.py)" in row
+
+
 MODULES = {  # what is imported -> the package, and what else it needs
     "azure.ai.inference": ["azure-ai-inference"],
     "azure.ai.inference.aio": ["azure-ai-inference", "aiohttp"],
