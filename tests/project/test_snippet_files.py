@@ -21,6 +21,13 @@ ROOT = SNIPPETS.parent
 DATA = load()
 MANAGING = "azure_ai_ml.py"  # deploys and deletes
 LONGEST, SHORTEST = 25, 3  # lines of code
+LONGER_CSHARP = 15  # lines that C# needs more
+TASKS = [*DATA["task"], *DATA["managing"]]
+OPTIONAL = {
+    "AZURE_INFERENCE_MODEL",
+    "AZURE_RETAIL_PRICES_URL",
+    "AZURE_FOUNDRY_KEY",
+}  # variables that may be missing
 
 # The lessons
 
@@ -139,6 +146,13 @@ def test_every_task_has_a_file_or_a_reason_for_every_client():
     assert there & set(reasons(DATA)) == set()
 
 
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task["folder"])
+def test_the_tests_that_a_task_names_run_its_files(task):
+    name = task.get("tests", "test_snippets.py")
+    text = (ROOT / "tests" / "snippets" / name).read_text(encoding="utf-8")
+    assert f'"{task["folder"]}' in text
+
+
 def test_no_file_lies_here_that_no_table_names():
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "snippets"],
@@ -197,8 +211,42 @@ def test_a_snippet_does_not_wait_for_ever(path):
 
 def longest_of(path: Path) -> int:
     """Return how many lines of code a snippet may have: its task may allow more than usual."""
-    allowed = {task["folder"]: task.get("lines", LONGEST) for task in DATA["task"]}
-    return allowed.get(path.parent.name, LONGEST)
+    allowed = {task["folder"]: task.get("lines", LONGEST) for task in TASKS}
+    return allowed.get(path.parent.name, LONGEST) + (LONGER_CSHARP if path.suffix == ".cs" else 0)
+
+
+def test_every_link_of_the_page_leads_to_a_file():
+    targets = set(re.findall(r"\]\(([^)]+)\)", page()))
+    assert {target for target in targets if not (SNIPPETS / target).is_file()} == set()
+    files = {path.relative_to(SNIPPETS).as_posix() for path in snippet_files()}
+    assert files <= targets
+
+
+def test_a_search_for_client_and_task_finds_the_link():
+    names = {client["file"]: client["name"] for client in DATA["client"]} | {
+        MANAGING: "azure-ai-ml"
+    }
+    for path in snippet_files():
+        task = path.parent.name.replace("-", " ")
+        link = f"[{names[path.name]} {task}]({path.parent.name}/{path.name})"
+        assert link in page()
+
+
+@pytest.mark.parametrize(
+    ("symptom", "task"),
+    [
+        ('401, "audience is incorrect"', "client-with-entra-id"),
+        ("404, the model", "completion"),
+        ("424", "robust-call"),
+        ("429", "many-prompts"),
+        ("400, tools", "tools"),
+        ("The stream arrives at once", "robust-call"),
+        ("`usage` of a stream is `None`", "stream"),
+    ],
+)
+def test_a_symptom_leads_to_the_snippet_that_fixes_it(symptom, task):
+    (row,) = re.findall(rf"^\| {re.escape(symptom)}.*$", page(), re.MULTILINE)
+    assert f"({task}/openai_sdk.py)" in row
 
 
 MODULES = {  # what is imported -> the package, and what else it needs
@@ -235,6 +283,8 @@ def packages_of(path: Path) -> set[str]:
             if not name.startswith("node:")
         }
     found = re.findall(r"^(?:import|from) ([\w.]+)", code, re.MULTILINE)
+    if "azure.ai.ml" in found:  # it brings azure-core, which others get with azure-ai-inference
+        found = [name for name in found if not name.startswith("azure.core.")]
     return {
         package
         for name in found
@@ -254,19 +304,18 @@ def test_a_snippet_opens_with_what_it_was_run_with_and_what_it_needs_and_is_shor
     lines = [line for line in rest if line.strip() and not line.startswith(mark)]
     assert SHORTEST <= len(lines) <= longest_of(path)
     assert second.startswith(f"{mark} Needs AZURE_")
-    optional = code.replace('environ.get("AZURE_INFERENCE_MODEL"', "")
-    assert not re.search(r"environ\.get|getenv", optional), (
+    assert "getenv" not in code
+    assert set(re.findall(r"environ\.get\(([^,)]+)", code)) <= {f'"{name}"' for name in OPTIONAL}, (
         "without a variable a client may take one of its own"
     )
-    assert {name for name in needs(path) if "LITELLM" not in name} == set(
-        re.findall(READS[path.suffix], "\n".join(rest))
-    )
+    reads = set(re.findall(READS[path.suffix], "\n".join(rest)))
+    assert {name for name in needs(path) if "LITELLM" not in name} - OPTIONAL == reads - OPTIONAL
     if path.suffix == ".cs":
-        names = "Azure.AI.Inference 1.0.0-beta.5" + (
-            " and Azure.Identity" if "using Azure.Identity;" in code else ""
-        )
+        packages = re.findall(r"^#:package (\S+)@(\S+)$", code, re.MULTILINE)
+        names = " and ".join(f"{name} {version}" for name, version in packages)
         assert re.fullmatch(
-            rf"// Not executed, only parsed: for {re.escape(names)}, \d+ \w+ \d{{4}}\.", first
+            rf"// Not executed, only parsed: for .NET 10 with {re.escape(names)}, \d+ \w+ \d{{4}}\.",
+            first,
         )
         return
     names, date = re.fullmatch(rf"{mark} Last run with (.+) on (\d+ \w+ \d{{4}})\.", first).groups()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ def home(tmp_path_factory) -> Path:
 def endpoint() -> Iterator[Endpoint]:
     """Yield the endpoint that all runs of this session visit."""
     endpoint = Endpoint()
+    endpoint.simulator.wait_for_model()  # another simulator of this process must not load it, too
     yield endpoint
     endpoint.stop()
 
@@ -38,11 +39,17 @@ def python(home) -> Iterator[Runner]:
 def run_snippet(python, endpoint, home) -> Callable[..., Run]:
     """Return a function that runs a Python snippet of this environment to its end.
 
-    file: its path in the folder ``snippets``. manner: how the endpoint answers. The other
-    arguments are variables of its environment; None removes one.
+    file: its path in the folder ``snippets``. manner: how the endpoint answers. options: arguments
+    of the program. The others are variables of its environment; None removes one.
     """
 
-    def run_snippet(file: str, manner: Callable = as_usual, **variables: str | None) -> Run:
-        return run([SNIPPETS / file], python, endpoint, manner, home, variables)
+    def run_snippet(
+        file: str,
+        manner: Callable = as_usual,
+        options: Sequence[str] = (),
+        **variables: str | None,
+    ) -> Run:
+        paths = [SNIPPETS / file]
+        return run(paths, python, endpoint, manner, home, variables, options=options)
 
     return run_snippet

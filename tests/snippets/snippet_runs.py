@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
@@ -464,6 +464,7 @@ def run(
     changes: dict[str, str | None],
     code: str = "",
     one_by_one: bool = False,
+    options: Sequence[str] = (),
 ) -> Run:
     """Run snippets to their end, with an empty home and only the variables that they name.
 
@@ -471,6 +472,7 @@ def run(
         paths: one file, or several, which then run at the same time in one process.
         changes: further variables, and None for those to leave out.
         code: runs instead of the file, as if it stood beside it.
+        options: arguments of the program, if it is one file.
         one_by_one: several files run one after another, which keeps their outputs apart.
     """
     visit = endpoint.visit(manner)
@@ -486,7 +488,7 @@ def run(
         }
         arguments = [*together.get(runner.kind, ["-c", IN_ONE_PYTHON]), order, *files]
     else:
-        arguments = files
+        arguments = [*files, *options]
     folder = SNIPPETS if code and runner.kind == "node" else home  # where it looks for packages
     with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stderr:
         stdin.write(code.encode())

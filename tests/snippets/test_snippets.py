@@ -10,8 +10,6 @@ from __future__ import annotations
 import functools
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -31,7 +29,6 @@ from snippet_runs import (
     giving_no_token,
     impatient,
     informing,
-    kept_variables,
     kind,
     needs,
     out_of_range,
@@ -48,20 +45,16 @@ from snippet_runs import (
 from toolchain import COMMANDS, command_or_reason
 
 from helpers import snippets
-from helpers.cost import list_price
 from simulated_azure.errors import UNAUTHORIZED
-from simulated_azure.transports.sockets import Simulator
 from tools.snippets_table import SNIPPETS, load, snippet_files
 
 ROOT = SNIPPETS.parent
 DATA = load()
-MANAGING = "azure_ai_ml.py"  # deploys and deletes: run together, in its own test
 TASKS = [task["folder"] for task in DATA["task"] if "tests" not in task]  # others: their own file
 EXECUTED = [path for path in snippet_files((".py", ".mjs", ".sh")) if path.parent.name in TASKS]
 ERRORS = "errors-and-retries"
 LONGEST, SHORTEST = 25, 3  # lines of code
 AT_A_TIME, WAITING = 2, 6  # processes: that work, and besides those that mostly wait
-SIZE, MODEL = "Standard_NC24ads_A100_v4", "azureml://registries/azureml/models/Phi-4/versions/8"
 
 API = "api-version=2024-05-01-preview"
 FRANCE = [{"role": "user", "content": "What is the capital of France?"}]
@@ -651,74 +644,3 @@ def test_where_no_answer_comes_a_snippet_says_so_and_why(job, reason, done):
         1 if job.path.name in ("azure_ai_inference.py", "requests_http.py", "javascript.mjs") else 2
     )
     assert len(done.visit.questions()) <= (attempts if job.fate == "silence" else 0)
-
-
-# Deploying and deleting
-
-
-def manage(
-    task: str, simulator: Simulator, home: Path, *options: str, **change: str
-) -> subprocess.CompletedProcess[str]:
-    """Runs the snippet that deploys, or the one that deletes."""
-    environment = kept_variables(home) | simulator.variables() | change
-    command = [sys.executable, *options, str(SNIPPETS / task / MANAGING)]
-    return subprocess.run(
-        command,
-        cwd=home,
-        env=environment,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=120,
-    )
-
-
-def test_what_the_deploy_snippet_makes_answers_until_the_delete_snippet_has_run(tmp_path):
-    import requests
-
-    simulator = Simulator()
-    try:
-        subscription = simulator.azure.control_plane.subscription
-        deployed = manage(
-            "deploy", simulator, tmp_path, AZURE_MAX_USD_PER_HOUR=str(list_price(SIZE).per_hour)
-        )
-        assert deployed.returncode == 0, deployed.stderr
-        root = re.search(r"^AZURE_INFERENCE_ENDPOINT=(\S+)$", deployed.stdout, re.MULTILINE)[1]
-        endpoint = subscription.endpoint(simulator.azure.workspace, "my-phi4")
-        made = endpoint.deployments["blue"]
-        assert (made.model, made.instance_type, made.instances) == (MODEL, SIZE, 1)
-        assert (made.request_timeout.total_seconds(), made.max_concurrent) == (180, 16)
-
-        def ask() -> int:
-            return requests.post(
-                f"{root}/chat/completions",
-                json={"messages": FRANCE},
-                headers={"api-key": endpoint.keys["primaryKey"]},
-                verify=simulator.variables()["REQUESTS_CA_BUNDLE"],
-            ).status_code
-
-        assert ask() == 200
-        deleted = manage("delete", simulator, tmp_path)
-        assert (deleted.returncode, deleted.stdout.splitlines()[-1]) == (0, "left: []"), (
-            deleted.stderr
-        )
-        assert ask() == 404
-        assert not re.search(
-            r"simulated-(?:key|token)-", deployed.stdout + deployed.stderr + deleted.stdout
-        )
-        assert endpoint.keys["primaryKey"] not in deployed.stdout + deployed.stderr
-    finally:
-        simulator.stop()
-
-
-def test_the_deploy_snippet_creates_nothing_above_the_agreed_price_even_without_asserts(tmp_path):
-    simulator = Simulator()
-    try:
-        less = list_price(SIZE).per_hour - 0.001
-        done = manage("deploy", simulator, tmp_path, "-O", AZURE_MAX_USD_PER_HOUR=str(less))
-        assert done.returncode != 0 and "not agreed" in done.stderr
-        assert {entry["path"] for entry in simulator.azure.journal} <= {
-            "/metadata/endpoints"
-        }  # asked when it is imported
-    finally:
-        simulator.stop()
