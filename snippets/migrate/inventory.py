@@ -318,9 +318,8 @@ class Names:
                 self.clients.add(ast.unparse(node.target))
         elif isinstance(node, ast.withitem) and node.optional_vars is not None:
             pairs = [(node.optional_vars, node.context_expr)]
-        elif isinstance(node, ast.arg) and node.annotation is not None:
-            if self._names_client(node.annotation):
-                self.clients.add(node.arg)
+        elif isinstance(node, ast.arg) and node.annotation and self._names_client(node.annotation):
+            self.clients.add(node.arg)
         for target, value in pairs:
             value = value.value if isinstance(value, ast.Await) else value
             if isinstance(value, ast.Call) and self.is_client(value):
@@ -398,9 +397,10 @@ class Finder(ast.NodeVisitor):
         elif name.startswith("azure.core.tracing") or name == "azure.core.settings.settings":
             self.add(node, "tracing", certain=self.uses_package)
         for package, inside in OTHER_PACKAGES:
-            if f"{module}.".startswith(f"{package}.") and (not inside or name.endswith(inside)):
-                if package.replace(".", "/") + "/" not in self.path:
-                    self.add(node, "other package")
+            its_own_code = package.replace(".", "/") + "/" in self.path
+            is_named = f"{module}.".startswith(f"{package}.") and name.endswith(inside)
+            if is_named and not its_own_code:
+                self.add(node, "other package")
 
     # names and calls
 
@@ -448,10 +448,10 @@ class Finder(ast.NodeVisitor):
         name = names.dotted(func)
         if name == "azure.core.credentials.AzureKeyCredential" and self.uses_package:
             self.add(node, "key", certain=not names.has_other_azure_clients())
-        if name == "logging.getLogger" and node.args and isinstance(node.args[0], ast.Constant):
-            if str(node.args[0].value).split(".")[0] == "azure" and self.uses_package:
-                if not str(node.args[0].value).startswith(PACKAGE):
-                    self.add(node, "logger")
+        if name == "logging.getLogger" and self.uses_package and node.args:
+            logger = getattr(node.args[0], "value", None)
+            if isinstance(logger, str) and re.match(r"azure(\.(?!ai\.inference)|$)", logger):
+                self.add(node, "logger")
         self.generic_visit(node)
 
     def _visit_arguments(self, node: ast.Call, makes_client: bool) -> None:
@@ -553,8 +553,9 @@ class Finder(ast.NodeVisitor):
             self.add(node, "dependency" if is_setup else "mention")
         elif text.startswith("AZURE_TRACING_GEN_AI") and self.uses_package:
             self.add(node, "tracing")
-        elif text in KINDS_OF_KEYWORDS and text not in ("tools", "tool_choice"):
-            if self.uses_package or any(use.kind == "other package" for use in self.uses):
+        elif text in KINDS_OF_KEYWORDS and KINDS_OF_KEYWORDS[text] != "tools":
+            others = any(use.kind == "other package" for use in self.uses)
+            if self.uses_package or others:
                 self.add(node, KINDS_OF_KEYWORDS[text], certain=False)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
