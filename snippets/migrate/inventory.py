@@ -24,7 +24,7 @@ import re
 import sys
 import tokenize
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -81,7 +81,7 @@ ADVICE = {
     "other package": "This package uses azure-ai-inference inside. Look for its successor class.",
     "address": "The address changes: see the line.",
     "name in a string": "A mock, a logger or a late import: change it with the code it names. "
-    "To mock openai, give it http_client=httpx.Client(transport=httpx.MockTransport(...)).",
+    "To mock openai: http_client=openai.DefaultHttpxClient(transport=httpx2.MockTransport(...)).",
     "dependency": "Add openai. Delete azure-ai-inference when no other line of this list is left.",
     "other language": "Not Python: this program reads no code in other languages.",
     "mention": "Text only. Update it in the end.",
@@ -516,7 +516,8 @@ class Finder(ast.NodeVisitor):
         name = self.names.dotted(kind) if kind is not None else ""
         if name.startswith("azure.core.exceptions.") and (self.uses_package or around_call):
             becomes = EXCEPTIONS.get(name.rpartition(".")[2], "openai.APIError")
-            self.add(kind, "exception", becomes, certain=around_call)
+            certain = around_call or not self.names.has_other_azure_clients()
+            self.add(kind, "exception", becomes, certain=certain)
 
     def _is_call(self, node: ast.AST) -> bool:
         if isinstance(node, ast.Call):
@@ -759,11 +760,16 @@ def report(inventory: Inventory) -> str:
         lines += ["", f"Could not be read: {name} ({reason}). Look at it yourself."]
     left = inventory.left()
     perhaps = sum(not use.certain for use in inventory.uses)
-    files = len({use.path for use in left})
-    summary = f"{len(left)} uses in {files} files are left to change"
-    summary += f"; {perhaps} more places may be uses" if perhaps else ""
-    summary += f"; {len(inventory.unread)} files could not be read" if inventory.unread else ""
+    paths = {use.path for use in left}
+    summary = f"{_count(left, 'use')} in {_count(paths, 'file')} left to change"
+    summary += f"; {_count(range(perhaps), 'more place')} may be a use" if perhaps else ""
+    unread = inventory.unread
+    summary += f"; {_count(unread, 'file')} could not be read" if unread else ""
     return "\n".join([*lines, "", f"{summary}. Files looked at: {inventory.files}."]).lstrip("\n")
+
+
+def _count(things: Collection, noun: str) -> str:
+    return f"{len(things)} {noun}" if len(things) == 1 else f"{len(things)} {noun}s"
 
 
 def as_json(inventory: Inventory) -> str:
