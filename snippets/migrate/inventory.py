@@ -192,7 +192,8 @@ OTHER_LANGUAGE = re.compile(r"@azure-rest/ai-inference|\bAzure\.AI\.Inference\b"
 MARKER = re.compile(
     rb"ai[-_.]{1,3}inference|ai import inference|get_chat_completions_client|azure_inference|"
     rb"langchain_azure_ai|autogen_ext\.models\.azure|haystack_integrations|models\.github\.ai|"
-    rb"AZURE_TRACING_GEN_AI|services\.ai\.azure\.com/models",
+    rb"AZURE_TRACING_GEN_AI|services\.ai\.azure\.com/models|models\.inference\.ai|"
+    rb"openai\.azure\.com/openai/deployments",
     re.IGNORECASE,
 )
 CALL_MARKER = re.compile(rb"\.complete\(|\.embed\(|model_extras")
@@ -233,7 +234,7 @@ class Inventory:
 
 SECRET_PLACE = re.compile(
     r"((?:AzureKeyCredential|SecretStr)\(\s*(?:key\s*=\s*)?|"
-    r"(?:api[-_]?key|credential|token|secret|password|key)[\"']?\s*[:=]\s*|bearer\s+)"
+    r"(?:api[-_]?key|credential|token|secret|password|key)[\"']?\s*[:=]\s*)"
     r"([rbf]?)([\"'])(?!\3)(?:\\.|(?!\3).)*\3?",
     re.IGNORECASE,
 )
@@ -252,6 +253,7 @@ def masked(code: str) -> str:
     code = re.sub(r"//[^/@\s\"']+@", "//***@", code)
     code = UUID.sub("***", code)
     code = re.sub(r"\b(api-key|apikey|key|token|sig|code)=[^&\s\"'(]{6,}", r"\1=***", code, flags=re.I)
+    code = re.sub(r"(bearer\s+)[^\s\"'{]{4,}", r"\1***", code, flags=re.I)
     code = SECRET_PLACE.sub(_mask_literal, code)
     return WORD.sub(lambda match: "***" if _may_be_secret(match[0]) else match[0], code)
 
