@@ -5,6 +5,7 @@ The programs run in processes of their own, over a real socket, on both simulate
 
 from __future__ import annotations
 
+import doctest
 import importlib.util
 import itertools
 import json
@@ -300,7 +301,7 @@ def test_json_holds_what_the_list_shows(inventory, tmp_path):
         "client = ChatCompletionsClient(e, c, headers={'Authorization': 'Bearer hunter2-hunter2'})",
         f"client = ChatCompletionsClient('https://h/?code={KEY}', c)",
         "client = ChatCompletionsClient('https://ada:hunter2@h/', c)",
-        'client = ChatCompletionsClient(e, credential="ghp_0123456789abcdefghij0123456789abcdef")',
+        'client = ChatCompletionsClient(e, credential="ghp_x0123456789abcde.fghij0123456789")',
         f"client = ChatCompletionsClient(e, c)  # {KEY}",
     ],
 )
@@ -316,6 +317,16 @@ def test_nothing_that_may_be_a_key_is_printed(line, tmp_path):
 
 
 # Both files, and compare.py
+
+
+@pytest.mark.parametrize("name", ["inventory", "compare"])
+def test_the_examples_of_a_program_are_true(name):
+    spec = importlib.util.spec_from_file_location(f"migrate_{name}_examples", FOLDER / f"{name}.py")
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    results = doctest.testmod(module)
+    assert results.attempted > 0
+    assert results.failed == 0
 
 
 @pytest.fixture(scope="module")
