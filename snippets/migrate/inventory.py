@@ -58,7 +58,7 @@ ADVICE = {
     'extra_body={...}. Keep the header: extra_headers={"extra-parameters": "pass-through"}.',
     "response format": '"text" and "json_object" become {"type": ...}; JsonSchemaFormat becomes '
     '{"type": "json_schema", "json_schema": {"name": ..., "schema": ..., "strict": ...}}.',
-    "tools": "Write tools as dictionaries, as they travel. Phi-4 refuses tools on some servers.",
+    "tools": "May stay for now: they are dictionaries. Phi-4 refuses tools on some servers.",
     "images": 'Write content parts as dictionaries: {"type": "image_url", "image_url": {"url": '
     "...}}. ImageUrl.load has no counterpart: encode the file as a data: URL yourself.",
     "embeddings": "client.embeddings.create(model=..., input=[...]).",
