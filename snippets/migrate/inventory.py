@@ -548,7 +548,8 @@ class Finder(ast.NodeVisitor):
 
     def _visit_text(self, node: ast.Constant, text: str) -> None:
         if found := ANY_ADDRESS.search(text):
-            self.add(node, "address", _new_address(found[0]))
+            certain = self.uses_package or _is_gone(found[0])
+            self.add(node, "address", _new_address(found[0]), certain=certain)
         if NAME_OF_PACKAGE.search(text):
             self.add(node, "name in a string")
         elif NAME_IN_TEXT.search(text):
@@ -572,6 +573,11 @@ def _tests_choices(test: ast.AST, choices: str) -> bool:
     text = ast.unparse(test)
     without_index = re.sub(re.escape(choices) + r"\[", "", text)
     return re.search(re.escape(choices) + r"\b", without_index) is not None
+
+
+def _is_gone(address: str) -> bool:
+    """Return True for GitHub Models. Other clients may use the other addresses, too."""
+    return re.search(ADDRESSES[0][0], address) is not None
 
 
 def _new_address(text: str) -> str:
@@ -624,7 +630,7 @@ def uses_in_lines(path: str, lines: list[tuple[int | None, int, str]], kind: str
     for cell, number, line in lines:
         if found := ANY_ADDRESS.search(line):
             advice = _new_address(found[0])
-            certain = kind != "mention"
+            certain = kind != "mention" and _is_gone(found[0])
             uses.append(Use(path, number, "address", shown(line), advice, certain, cell))
         elif kind != "mention" and "@azure-rest/" in line or OTHER_LANGUAGE.search(line):
             if OTHER_LANGUAGE.search(line):
