@@ -318,7 +318,8 @@ def test_a_snippet_opens_with_what_it_was_run_with_and_what_it_needs_and_is_shor
         packages = re.findall(r"^#:package (\S+)@(\S+)$", code, re.MULTILINE)
         names = " and ".join(f"{name} {version}" for name, version in packages)
         assert re.fullmatch(
-            rf"// Not executed, only parsed: for .NET 10 with {re.escape(names)}, \d+ \w+ \d{{4}}\.",
+            rf"// Not executed, only parsed: for .NET 10 with {re.escape(names)}, "
+            r"\d+ \w+ \d{4}\.",
             first,
         )
         return

@@ -1,4 +1,4 @@
-"""A company's proxy and certificate: named in the call or in variables, and explained where they fail."""
+"""A company's proxy and certificate: in the call or in variables, and explained on failure."""
 
 from __future__ import annotations
 
