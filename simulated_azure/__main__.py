@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from . import __version__
 from .auth import MIN_KEY_LENGTH
+from .inference.servers import INFERENCE, NAMES, SERVERS, Server
 from .transports.addresses import is_loopback
 from .transports.sockets import Simulator
 
@@ -72,6 +73,14 @@ def make_parser() -> argparse.ArgumentParser:
         help="seconds for each token (default: 0)",
     )
     parser.add_argument(
+        "--server",
+        type=server,
+        default=os.environ.get("SIMULATED_SERVER") or INFERENCE.name,
+        metavar="NAME",
+        help=f"the published server to simulate: {NAMES} (default: the variable SIMULATED_SERVER, "
+        f"or else {INFERENCE.name})",
+    )
+    parser.add_argument(
         "--export",
         choices=SHELLS,
         help="print the variables as commands to paste into another terminal: sh (also bash and "
@@ -117,6 +126,15 @@ def key(text: str) -> str:
     return text
 
 
+def server(text: str) -> Server:
+    """Return the server that a text names. Raises ArgumentTypeError, which does not repeat it."""
+    if text not in SERVERS:
+        raise argparse.ArgumentTypeError(
+            f"no such server: expected {NAMES} (also in the variable SIMULATED_SERVER)"
+        )
+    return SERVERS[text]
+
+
 def check_host(host: str, allows_remote: bool) -> None:
     """Raise ValueError if a host has no address, or if others could connect and must not."""
     try:
@@ -156,6 +174,7 @@ def start(options: argparse.Namespace) -> Simulator:
             options.https_port,
             options.key,
             options.token_delay,
+            server=options.server,
             on_loaded=gc.freeze,  # or the garbage collector would visit the model: all would pause
         )
     except OSError as error:
@@ -170,7 +189,10 @@ def start(options: argparse.Namespace) -> Simulator:
 def describe(simulator: Simulator) -> str:
     """Return what a person should know of a running simulator; it contains no key."""
     urls = f"{simulator.url} and {simulator.http_url}"
-    text = f"simulated Azure {__version__}: answers at {urls}; Ctrl+C ends it."
+    text = (
+        f"simulated Azure {__version__}: answers at {urls} as the server "
+        f"{simulator.azure.server.name} ({simulator.azure.server.image}); Ctrl+C ends it."
+    )
     if simulator.remote_urls:
         authority = simulator.variables()["NODE_EXTRA_CA_CERTS"]
         text += (

@@ -3,8 +3,9 @@
 ``SimulatedAzure.handle`` is the one entry. A transport is anything that calls it:
 ``transports/sockets.py`` carries it over http and https; another could do so in a browser. A
 request is matched with one table of routes (``SimulatedAzure.routes``, which joins the tables of
-all rooms), admitted (auth.py), given the fault that it asks for (faults.py), answered by a handler
-of ``inference/`` or ``management/``, and remembered (journal.py).
+all rooms), admitted (auth.py), given the fault and the server that it asks for (faults.py,
+inference/servers.py), answered by a handler of ``inference/`` or ``management/``, and remembered
+(journal.py).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from .errors import HTTPError, arm_error, container_error, through_gateway
 from .faults import NO_FAULT, FaultReader, TooManyRequests
 from .http import Access, Request, Response, Route, Steps, find_route, run_to_end
 from .inference.endpoint import GPU_SECONDS_HEADER, InferenceEndpoint
+from .inference.servers import HEADER as SERVER_HEADER
+from .inference.servers import INFERENCE, NAMES, SERVERS, Server
 from .journal import PATH as JOURNAL_PATH
 from .journal import Journal
 
@@ -33,6 +36,7 @@ DEPLOYMENT_HEADER = (
     "azureml-model-deployment"  # names the deployment that shall answer, whatever its traffic
 )
 MAX_LOGGED_PATH = 2000  # characters
+MAX_SHOWN_NAME = 40  # characters
 SUBSCRIPTION_ID = "5eed0000-0000-4000-8000-000000000004"
 RESOURCE_GROUP, WORKSPACE = "phi4-lessons", "phi4-workspace"
 
@@ -42,7 +46,8 @@ class SimulatedAzure:
 
     key: what clients must send to the endpoint that is always there; made up if None. token_delay: seconds for each token.
     subscription_id, resource_group, workspace: the names of what the control plane manages. assistant: a loaded language
-    model to share. ``url``: where all this is reached, for addresses in answers.
+    model to share. server: the published server to simulate, unless a request or a deployment names
+    another. ``url``: where all this is reached, for addresses in answers.
     """
 
     def __init__(
@@ -53,7 +58,9 @@ class SimulatedAzure:
         resource_group: str = RESOURCE_GROUP,
         workspace: str = WORKSPACE,
         assistant: Assistant | None = None,
+        server: Server = INFERENCE,
     ):
+        self.server = server
         self.url = "https://localhost"
         self.subscription_id, self.resource_group, self.workspace = (
             subscription_id,
@@ -142,7 +149,8 @@ class SimulatedAzure:
         try:
             self._admit(route, request, params)
             fault = NO_FAULT if route.access is Access.MANAGEMENT else self.faults.read(request)
-            request = replace(request, path_params=params, fault=fault)
+            server = self._server(request, self.server)
+            request = replace(request, path_params=params, fault=fault, server=server)
             fault.before(request)
             response = yield from self._call(route, request)
         except HTTPError as error:
@@ -186,6 +194,14 @@ class SimulatedAzure:
             raise HTTPError(413, container_error(413, "Request Entity Too Large", message))
         answer = route.handler(request)
         return (yield from answer) if isinstance(answer, Generator) else answer
+
+    def _server(self, request: Request, default: Server) -> Server:
+        """Return the server that a request asks for. Raises HTTPError (400) if there is none."""
+        name = request.headers.get(SERVER_HEADER, default.name)
+        if name not in SERVERS:
+            message = f"{SERVER_HEADER}: found {name[:MAX_SHOWN_NAME]!r}, expected {NAMES}."
+            raise HTTPError(400, {"detail": message})
+        return SERVERS[name]
 
     def _not_found(self, request: Request) -> Response:
         raise HTTPError(404, {"detail": "Not Found"})
@@ -237,7 +253,8 @@ class SimulatedAzure:
     def _answer_from_deployment(self, request: Request, deployment: Deployment) -> Steps:
         """Return a deployment's answer, with its time-out and log, from behind Azure's gateway."""
         path = request.path_params["path"] or "/"
-        request = replace(request, path=path, deployment=deployment)
+        server = self._server(request, deployment.server or self.server)
+        request = replace(request, path=path, deployment=deployment, server=server)
         route, _ = find_route(self._inference_routes, request.method, path)
         try:
             if route is None:

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
     from .faults import Fault
+    from .inference.servers import Server
     from .management.subscription import Deployment
 
 Result = TypeVar("Result")
@@ -25,6 +26,7 @@ class Request:
 
     headers: names in lower case. path_params: the values of the parameters in the route's template, filled in by the router.
     deployment: the deployment that answers; None for the endpoint that is always there. fault: what goes wrong on request.
+    server: the published server that is simulated.
     """
 
     method: str
@@ -36,6 +38,7 @@ class Request:
     path_params: Mapping[str, str] = field(default_factory=dict)
     deployment: Deployment | None = None
     fault: Fault | None = None
+    server: Server | None = None
 
     @property
     def root(self) -> str:

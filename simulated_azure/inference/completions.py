@@ -13,9 +13,9 @@ from functools import lru_cache
 
 from .. import __version__
 from ..http import run_to_end
+from .engine import Call
 from .model import LanguageModel, Sampling, Topic
 from .questions import Conversation, load_manners, load_questions, load_synonyms
-from .schemas import Call, check_context, read_call
 from .tokens import FIRST_SPECIAL_TOKEN, IM_END, count_prompt_in_steps, token_bytes
 
 FINGERPRINT = f"simulated-{__version__}"
@@ -35,10 +35,10 @@ class Writer:
     """
 
     def __init__(self, model: LanguageModel, topic: Topic, call: Call, limit: int, index: int):
-        request, extras = call.request, call.extras
+        request = call.request
         bias = {
             token: max(-100.0, min(100.0, value))
-            for token, value in (extras.logit_bias or {}).items()
+            for token, value in (request.logit_bias or {}).items()
         }
         if request.response_format and request.response_format.type == "json_object":
             # Observed with Phi models: in JSON mode they may write white space without end.
@@ -47,8 +47,8 @@ class Writer:
         self._sampling = Sampling(
             request.temperature,
             request.top_p,
-            request.presence_penalty,
-            request.frequency_penalty,
+            request.presence_penalty or 0.0,
+            request.frequency_penalty or 0.0,
             bias,
         )
         generator = (
@@ -57,7 +57,7 @@ class Writer:
         self._random = generator.random
         stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
         self._stop = [sequence for sequence in stop if sequence]
-        self._top_logprobs = extras.top_logprobs or 0
+        self._top_logprobs = request.top_logprobs or 0
         self.finish_reason = "length"
         self.tokens = 0
 
@@ -274,35 +274,29 @@ class Assistant:
         self._conversation = Conversation(load_questions(), load_manners(), load_synonyms())
         self.model = LanguageModel(self._conversation.topics)
 
-    def answer(
-        self, body: bytes, extra_parameters: str | None = None, is_v1: bool = False
-    ) -> Answer:
-        """Return the answer to the body of a request. Nothing is generated yet.
+    def answer(self, call: Call) -> Answer:
+        """Return the answer to a chat request. Nothing is generated yet.
 
-        extra_parameters: the header of that name. is_v1: True for the engine's own route. Raises
-        HTTPError (400 or 422) if the request is not valid, or does not fit into the context.
+        Raises HTTPError (400) if the request does not fit into the context, or has an image.
         """
-        return run_to_end(self.answer_in_steps(body, extra_parameters, is_v1))
+        return run_to_end(self.answer_in_steps(call))
 
-    def answer_in_steps(
-        self, body: bytes, extra_parameters: str | None = None, is_v1: bool = False
-    ) -> Generator[float, None, Answer]:
+    def answer_in_steps(self, call: Call) -> Generator[float, None, Answer]:
         """Return what ``answer`` returns. Yield 0.0 now and then, to give way to others."""
-        call = read_call(body, extra_parameters, is_v1)
-        messages = [(message.role, message.text(is_v1)) for message in call.request.messages]
+        request, messages = call.request, call.messages()
         yield 0.0
         prompt_tokens = yield from count_prompt_in_steps(messages)
-        limit = check_context(prompt_tokens, call.max_tokens, is_v1)
+        limit = call.check_context(prompt_tokens)
         topic = yield from self._conversation.topic_in_steps(messages)
-        count = call.extras.n or 1
+        count = request.n or 1
         writers = [Writer(self.model, topic, call, limit, index) for index in range(count)]
-        options = call.extras.stream_options
+        options = request.stream_options
         return Answer(
             self._model_name,
             writers,
             prompt_tokens,
-            wants_stream=call.request.stream,
-            wants_usage=not is_v1 or bool(options and options.include_usage),
-            usage_apart=is_v1,
-            with_logprobs=bool(call.extras.logprobs),
+            wants_stream=bool(request.stream),
+            wants_usage=not call.is_v1 or bool(options and options.include_usage),
+            usage_apart=call.is_v1,
+            with_logprobs=bool(request.logprobs),
         )

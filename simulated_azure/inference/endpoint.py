@@ -1,20 +1,22 @@
 """The routes of an inference endpoint: what a deployed Phi-4 answers, by the Azure AI Model Inference API.
 
-api-version 2024-05-01-preview, as recorded traffic and the published container show it; under /v1 as the engine (vLLM) does.
+api-version 2024-05-01-preview, as recorded traffic and the published servers show it (servers.py: where they differ).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ..errors import HTTPError, container_error
 from ..http import Request, Response, Route, Steps, json_response
+from .servers import MODEL_FOLDER
 
 if TYPE_CHECKING:
-    from .completions import Assistant
+    from .completions import Answer, Assistant
 
-MODEL_NAME = "Phi-4"
+MODEL_NAME, MODEL_VERSION = "Phi-4", "8"
 INFO = {
     "model_name": MODEL_NAME,
     "model_type": "chat-completion",
@@ -26,6 +28,7 @@ INFO = {
 SECONDS_TO_FIRST_TOKEN, SECONDS_PER_TOKEN = 0.067, 0.0225
 GPU_SECONDS_HEADER = "x-simulated-seconds"  # how long a GPU would have taken for a whole answer
 WAIT_FOR_MODEL = 0.01  # seconds between looks at whether the model is loaded
+JSON_WITH_EXTRAS = {"content-type": "application/json", "extra-parameters": "pass-through"}
 
 
 class InferenceEndpoint:
@@ -81,15 +84,19 @@ class InferenceEndpoint:
         return Response(200, b"healthy", {"content-type": "text/plain"})
 
     def info(self, request: Request) -> Response:
-        """Return what the endpoint serves."""
+        """Return what the endpoint serves. Raises HTTPError (404) where the server does not tell."""
+        if not request.server.has_info:
+            raise HTTPError(404, {"detail": "Not Found"})
         name = _model_name(request)
         return json_response(200, INFO | {"model_name": name, "served_model_name": name})
 
     def models(self, request: Request) -> Response:
-        """Return the list of models, as OpenAI's clients ask for it."""
+        """Return the list of models, as OpenAI's clients ask for it. Raises HTTPError (404) where the server has none."""
+        if not request.server.has_models:
+            raise HTTPError(404, {"detail": "Not Found"})
         model = {
             "created": 0,
-            "id": _model_name(request),
+            "id": served_name(request),
             "object": "model",
             "owned_by": "simulated",
         }
@@ -101,18 +108,22 @@ class InferenceEndpoint:
 
     def complete(self, request: Request) -> Steps:
         """Return a chat completion, whole or as a stream of server-sent events."""
-        is_v1 = request.path.startswith("/v1/")
-        answer = yield from self._answer(
-            request, request.body, request.headers.get("extra-parameters"), is_v1
-        )
+        answer = yield from self._answer(request, request.body, request.headers)
         request.fault.change_answer(answer)
         pace = request.fault.pace(self.token_delay)
         if answer.wants_stream:
             headers = {"content-type": "text/event-stream; charset=utf-8"}
-            return Response(200, request.fault.stream(answer.events()), headers, pace=pace)
+            events = request.fault.stream(answer.events())
+            if request.server.streams:
+                return Response(200, events, headers, pace=pace)
+            body = yield from _read_all(events)
+            tokens = answer.usage()["completion_tokens"]
+            headers |= _gpu_seconds(request, tokens)
+            return Response(200, body, headers, pace * tokens)
         content = yield from answer.body_in_steps()
-        delay = pace * content["usage"]["completion_tokens"]
-        headers = {"content-type": "application/json"} | _gpu_seconds(request, content)
+        tokens = content["usage"]["completion_tokens"]
+        delay = pace * tokens
+        headers = {"content-type": "application/json"} | _gpu_seconds(request, tokens)
         body = request.fault.body(content)
         if isinstance(body, dict):
             return json_response(200, body, headers, delay)
@@ -125,22 +136,49 @@ class InferenceEndpoint:
         """
         try:
             body = _chat_request(json.loads(request.body)["input_data"])
-            answer = yield from self._answer(request, body, "pass-through")
+            answer = yield from self._answer(request, body, JSON_WITH_EXTRAS)
         except (HTTPError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return json_response(200, {})
         content = yield from answer.body_in_steps()
         text = content["choices"][0]["message"]["content"]
-        return json_response(200, {"output": text}, _gpu_seconds(request, content))
+        tokens = content["usage"]["completion_tokens"]
+        return json_response(200, {"output": text}, _gpu_seconds(request, tokens))
 
     def _answer(
-        self, request: Request, body: bytes, extra_parameters: str | None, is_v1: bool = False
-    ) -> Steps:
-        """Return the answer to the body of a request, about to be generated."""
+        self, request: Request, body: bytes, headers: Mapping[str, str]
+    ) -> Generator[float, None, Answer]:
+        """Return the answer to a chat request, about to be generated."""
         while self.is_loading:
             yield WAIT_FOR_MODEL
-        answer = yield from self.assistant().answer_in_steps(body, extra_parameters, is_v1)
-        answer.model_name = _model_name(request)
+        assistant = self.assistant()
+        from .engine import read_call  # with the model's libraries, which take a while to load
+
+        is_v1, name = request.path.startswith("/v1/"), served_name(request)
+        call = read_call(body, headers, request.server, is_v1, name)
+        answer = yield from assistant.answer_in_steps(call)
+        answer.model_name = name if request.server.keeps_model else _model_name(request)
         return answer
+
+
+def _read_all(events: Iterator[bytes]) -> Generator[float, None, bytes | Iterator[bytes]]:
+    """Return all events of a stream in one piece. Yield 0.0 after each, to give way to others.
+
+    If the stream breaks off, return pieces that break off where it does.
+    """
+    body = b""
+    try:
+        for event in events:
+            body += event
+            yield 0.0
+    except ConnectionAbortedError:
+        return _broken(body)
+    return body
+
+
+def _broken(body: bytes) -> Iterator[bytes]:
+    """Yield a body, then break off."""
+    yield body
+    raise ConnectionAbortedError
 
 
 def _chat_request(input_data: dict) -> bytes:
@@ -166,7 +204,18 @@ def _model_name(request: Request) -> str:
     return request.deployment.model_name if request.deployment else MODEL_NAME
 
 
-def _gpu_seconds(request: Request, content: dict) -> dict[str, str]:
+def served_name(request: Request) -> str:
+    """Return the name of the model in the engine, which ``model`` has to be where it is checked.
+
+    That is the path of the model's folder, unless the deployment's variable AML_SERVED_MODEL_NAME
+    sets another.
+    """
+    if request.deployment:
+        return request.deployment.served_name
+    return MODEL_FOLDER.format(name=MODEL_NAME, version=MODEL_VERSION)
+
+
+def _gpu_seconds(request: Request, tokens: int) -> dict[str, str]:
     """Return the header that says how long a GPU would have taken; only for a deployment, which has a time-out."""
-    seconds = SECONDS_TO_FIRST_TOKEN + SECONDS_PER_TOKEN * content["usage"]["completion_tokens"]
+    seconds = SECONDS_TO_FIRST_TOKEN + SECONDS_PER_TOKEN * tokens
     return {GPU_SECONDS_HEADER: f"{seconds:.2f}"} if request.deployment else {}

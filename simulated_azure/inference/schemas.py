@@ -1,82 +1,152 @@
-"""The schemas of chat requests, and the bodies of errors, of the managed-compute container.
+"""The schemas of chat requests of the published servers, and what they send on to the engine.
 
-The request classes follow the published server package ``llm-optimized-inference`` (0.2.19). They
-have the same fields, defaults and limits, and the same library (pydantic) checks them, so that a
-422 here reads like a 422 there. The engine's own parameters and error texts follow vLLM, which runs
-behind that container.
+The classes follow the package ``llm-optimized-inference`` (0.2.61); those of
+``foundation-model-serve`` are the same. They have its fields in its order, its defaults, limits,
+enumerations and checks, and the same library (pydantic) applies them, so that a 422 here reads like
+a 422 there: ``tests/oracle`` compares both. The names of some classes and methods are part of what
+is answered, since pydantic writes them into ``loc``.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+import re
+from collections.abc import Mapping
+from email.message import Message as MailMessage
+from enum import StrEnum
+from typing import Any
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    FiniteFloat,
     TypeAdapter,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from ..errors import HTTPError, container_error
-from .tokens import CONTEXT_LENGTH, VOCABULARY_SIZE
+from .servers import Server
 
-MAX_BIASES = 1024  # tokens that one request may bias
-Penalty = Annotated[float, Field(ge=-2, le=2)]
-
-
-class TextItem(BaseModel):
-    """A part of a message's content: text."""
-
-    type: Literal["text"]
-    text: str
+EXTRA_PARAMETERS_HEADER = "extra-parameters"
+EXTRA_PARAMETERS_MODES = ("error", "drop", "pass-through")
+FUNCTION_NAME = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
+TOO_DEEP = "(nested too deeply)"
 
 
-class ImageUrl(BaseModel):
-    """The address of an image, and how closely the model should look at it."""
+class Schema(BaseModel):
+    """Base of the classes. Fields that they do not name are kept."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Role(StrEnum):
+    """Who a message comes from."""
+
+    system = "system"
+    user = "user"
+    assistant = "assistant"
+    tool = "tool"
+
+
+class Detail(StrEnum):
+    """How closely the model should look at an image."""
+
+    auto = "auto"
+    low = "low"
+    high = "high"
+
+
+class PartType(StrEnum):
+    """What a part of a message's content is. ``input_audio`` is missing in the container, too."""
+
+    text = "text"
+    image = "image"
+    image_url = "image_url"
+    audio_url = "audio_url"
+
+
+class ToolType(StrEnum):
+    """What a tool is."""
+
+    function = "function"
+
+
+class Image(Schema):
+    """An image in the request itself."""
+
+    data: Any
+    detail: Detail | None = Detail.auto
+
+
+class ImageUrl(Schema):
+    """The address of an image."""
 
     url: str
-    detail: Literal["auto", "low", "high"] = "auto"
+    detail: Detail | None = Detail.auto
 
 
-class ImageItem(BaseModel):
-    """A part of a message's content: an image, which the schema allows and Phi-4 refuses."""
+class AudioUrl(Schema):
+    """The address of a recording."""
 
-    type: Literal["image_url"]
-    image_url: ImageUrl
-
-
-ContentItem = Annotated[TextItem | ImageItem, Field(discriminator="type")]
+    url: str
 
 
-class Message(BaseModel):
+class ContentPart(Schema):
+    """A part of a message's content."""
+
+    type: PartType
+    text: str | None = None
+    image: Image | None = None
+    image_url: ImageUrl | None = None
+    audio_url: AudioUrl | None = None
+
+    @model_validator(mode="after")
+    def validate_content_part(self) -> ContentPart:
+        """Raise ValueError if the part lacks what its type names."""
+        if not getattr(self, self.type.value):
+            raise ValueError(
+                f"Content part type is ContentPartType.{self.type.name} "
+                f"but {self.type.value} is not provided."
+            )
+        return self
+
+
+def check_function_name(name: str) -> str:
+    """Return the name of a function. Raise ValueError if it has other characters or is too long."""
+    if not FUNCTION_NAME.match(name):
+        raise ValueError(
+            f"Function name was {name} but must be a-z, A-Z, 0-9, or contain underscores and "
+            "dashes, with a maximum length of 64."
+        )
+    return name
+
+
+class Function(Schema):
+    """A call of a function by the model."""
+
+    name: str
+    arguments: dict | str
+    call_id: str | None = None
+
+    check_name = field_validator("name")(check_function_name)
+
+
+class ToolCall(Schema):
+    """A call of a tool by the model."""
+
+    id: str | None = None
+    type: ToolType = ToolType.function
+    function: Function
+
+
+class ChatMessage(Schema):
     """One message of a conversation."""
 
-    role: Literal["system", "user", "assistant", "tool"]
-    content: str | list[ContentItem] | None = None
-
-    def text(self, is_v1: bool) -> str:
-        """Return the text of the content. If it is a list, each item is a line.
-
-        Raises HTTPError (400) for an image, which Phi-4 cannot read.
-        """
-        if not isinstance(self.content, list):
-            return self.content or ""
-        if any(item.type == "image_url" for item in self.content):
-            raise engine_error(
-                "At most 0 image(s) may be provided in one request: Phi-4 reads text only.", is_v1
-            )
-        return "\n".join(item.text for item in self.content)
-
-
-class V1Message(Message):
-    """One message of a conversation under /v1, which may also come from the developer."""
-
-    role: Literal["system", "user", "assistant", "tool", "developer"]
+    role: Role
+    content: str | list[ContentPart] | None = None
+    tool_calls: list[ToolCall] | None = None
 
 
 class ResponseFormat(BaseModel):
@@ -87,208 +157,204 @@ class ResponseFormat(BaseModel):
     @field_validator("type")
     @classmethod
     def check_type(cls, value: str) -> str:
-        """Return the type of the format. Raises ValueError if the container does not know it."""
-        if value not in ("text", "json_object"):
+        """Return the type of the format. Raise ValueError if the container does not know it."""
+        if value.lower() not in ("text", "json_object"):
             raise ValueError(
                 f"Response format was {value} but must be either 'text' or 'json_object'."
             )
         return value
 
 
-class ChatRequest(BaseModel):
+class FunctionDefinition(Schema):
+    """A function that the model may call. parameters: a JSON schema."""
+
+    name: str
+    description: str
+    parameters: Any | None = None
+
+    check_name = field_validator("name")(check_function_name)
+
+    @field_validator("parameters")
+    @classmethod
+    def check_parameters(cls, value: Any) -> Any:
+        """Return the parameters. Raise ValueError if they are not a JSON schema of draft 7."""
+        from jsonschema import Draft7Validator, SchemaError  # few requests need it
+
+        try:
+            Draft7Validator.check_schema(value)
+        except SchemaError as error:
+            raise ValueError(error.message) from None
+        return value
+
+
+class Tool(BaseModel):
+    """A tool that the model may call."""
+
+    type: ToolType = ToolType.function
+    function: FunctionDefinition = None  # it may be absent, but not null
+
+
+class BaseRequest(Schema):
+    """The fields that requests for texts and for chats share."""
+
+    model: str | None = None
+    frequency_penalty: float = Field(0.0, ge=-2.0, le=2.0)
+    presence_penalty: float = Field(0.0, ge=-2.0, le=2.0)
+    seed: int | None = None
+    temperature: float = Field(0.7, ge=0.0, le=1.0)
+    top_p: float = Field(1.0, ge=0.0, le=1.0)
+    max_tokens: int | None = Field(256, ge=0)
+    stop: str | list[str] | None = []
+    stream: bool | None = False
+
+
+class ChatRequest(BaseRequest):
     """The body of ``POST /chat/completions``. Other fields of a request are extra parameters."""
 
-    model_config = ConfigDict(extra="allow")
-
-    messages: Annotated[list[Message], Field(min_length=1)]
-    model: str | None = None
-    stream: bool = False
-    temperature: Annotated[float, Field(ge=0, le=1)] = 0.7
-    top_p: Annotated[float, Field(ge=0, le=1)] = 1.0
-    presence_penalty: Penalty = 0.0
-    frequency_penalty: Penalty = 0.0
-    max_tokens: Annotated[int, Field(ge=0, lt=2**63)] = 256
-    stop: str | list[str] | None = None
-    seed: int | None = None
+    messages: list[ChatMessage]
     response_format: ResponseFormat | None = None
-    tools: Any = None
+    tools: list[Tool] | None = None
     tool_choice: str | None = None
 
-
-class StreamOptions(BaseModel):
-    """What a stream contains besides the answer."""
-
-    include_usage: bool = False
+    @field_validator("messages")
+    @classmethod
+    def check_messages(cls, messages: list[ChatMessage]) -> list[ChatMessage]:
+        """Return the messages. Raise ValueError if there are none."""
+        if not messages:
+            raise ValueError("messages can not be an empty list")
+        return messages
 
 
 class V1ChatRequest(ChatRequest):
-    """The body of ``POST /v1/chat/completions``, the engine's own route.
+    """The body of ``POST /v1/chat/completions``.
 
-    It has the ranges and defaults of OpenAI's API.
+    extra_params: copies of all fields that the class does not name. A client may also send it.
     """
 
-    messages: Annotated[list[V1Message], Field(min_length=1)]
-    temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
-    max_tokens: Annotated[int, Field(ge=0, lt=2**63)] | None = None
-    tool_choice: Any = None
+    extra_params: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def collect_extra_params(cls, values: Any) -> Any:
+        """Return the fields of a request, with copies of its extra parameters."""
+        if not isinstance(values, dict):
+            return values
+        extras = {name: value for name, value in values.items() if name not in cls.model_fields}
+        return values | {"extra_params": extras} if extras else values
 
 
-class Extras(BaseModel):
-    """The extra parameters that the engine knows. It refuses all others."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    logprobs: bool | None = False
-    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
-    logit_bias: Annotated[dict[int, FiniteFloat], Field(max_length=MAX_BIASES)] | None = None
-    n: Annotated[int, Field(ge=1, le=128)] | None = 1
-    stream_options: StreamOptions | None = None
-    user: str | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+CHAT_REQUEST, V1_CHAT_REQUEST = TypeAdapter(ChatRequest), TypeAdapter(V1ChatRequest)
 
 
-CONTAINER_REQUEST, V1_REQUEST = TypeAdapter(ChatRequest), TypeAdapter(V1ChatRequest)
-EXTRA_PARAMETERS_MODES = ("error", "drop", "pass-through")
+def engine_fields(body: bytes, headers: Mapping[str, str], server: Server, is_v1: bool) -> dict:
+    """Return the fields that a server sends on to the engine.
 
-
-@dataclass
-class Call:
-    """A chat request that has been checked: its fields, and its extra parameters.
-
-    is_v1: True if it came by the engine's own route.
-    """
-
-    request: ChatRequest
-    extras: Extras
-    is_v1: bool
-
-    @property
-    def max_tokens(self) -> int | None:
-        """The most tokens to generate; None for as many as the context holds."""
-        return self.extras.max_completion_tokens or self.request.max_tokens
-
-
-def read_call(body: bytes, extra_parameters: str | None, is_v1: bool = False) -> Call:
-    """Return the chat request in a body, with all its fields checked.
-
-    extra_parameters: the header of that name; the engine's own route ignores it. is_v1: True for
-    the engine's own route. Raises HTTPError (400 or 422), with the body that the container or the
-    engine would send, if the request is not valid.
+    headers: names in lower case. is_v1: True for a route under /v1, which the server must check.
+    Raises HTTPError (400 or 422), with the body that the server would send, if it refuses the
+    request.
     """
     try:
-        request = (V1_REQUEST if is_v1 else CONTAINER_REQUEST).validate_json(body)
+        adapter = V1_CHAT_REQUEST if is_v1 else CHAT_REQUEST
+        request = adapter.validate_python(read_body(body, headers), from_attributes=True)
     except ValidationError as error:
-        raise invalid_input(error) from None
-    extra_fields = request.model_extra or {}
+        raise invalid_input(error_details(error)) from None
+    mode = headers.get(EXTRA_PARAMETERS_HEADER)
     if not is_v1:
-        mode = extra_parameters or "error"
-        if mode not in EXTRA_PARAMETERS_MODES:
-            message = (
-                f"Unexpected EXTRA_PARAMETERS option {mode}, "
-                f"expected options are {[*EXTRA_PARAMETERS_MODES]}"
-            )
-            raise HTTPError(400, {"detail": message})
-        if extra_fields and mode == "error":
-            message = (
-                f"Extra parameters {[*extra_fields]} are not allowed when extra-parameters is not "
-                "set or set to be 'error'. Set extra-parameters to 'pass-through' to pass to the "
-                "model."
-            )
-            raise HTTPError(400, {"detail": message})
-        if mode == "drop":
-            extra_fields = {}
-    if request.tools is not None or request.tool_choice is not None:
+        check_extra_parameters([*request.model_extra], mode, server)
+    if server.refuses_tools and (request.tools is not None or request.tool_choice is not None):
         raise HTTPError(400, {"detail": "Tools and tool_choice are not supported."})
-    try:
-        extras = Extras.model_validate(extra_fields)
-    except ValidationError as error:
-        raise engine_error(str(_details(error)), is_v1) from None
-    check_as_engine(request, extras, is_v1)
-    return Call(request, extras, is_v1)
+    fields = request.model_dump(exclude_unset=not server.sends_defaults)
+    if not server.sends_defaults and mode != "pass-through":
+        for name in request.model_extra:
+            del fields[name]
+    for name, value in fields.pop("extra_params", {}).items() if is_v1 else ():
+        if name in ChatRequest.model_fields:  # a client's own extra_params; nothing checks them
+            fields[name] = value
+    if not server.keeps_model:
+        fields.pop("model", None)
+    return fields
 
 
-def check_as_engine(request: ChatRequest, extras: Extras, is_v1: bool) -> None:
-    """Raise HTTPError (400) for fields that are valid in the schema but that the engine refuses.
+def check_extra_parameters(names: list[str], mode: str | None, server: Server) -> None:
+    """Raise HTTPError (400) if extra parameters are not allowed.
 
-    The texts are vLLM's.
+    mode: the header ``extra-parameters``, None if there is none.
     """
-    unknown_ids = [token for token in extras.logit_bias or () if not 0 <= token < VOCABULARY_SIZE]
-    refusals = [
-        (request.max_tokens == 0, "max_tokens must be at least 1, got 0."),
-        (request.top_p == 0, "top_p must be in (0, 1], got 0.0."),
-        (
-            extras.top_logprobs is not None and not extras.logprobs,
-            "when using `top_logprobs`, `logprobs` must be set to true.",
-        ),
-        (
-            request.temperature == 0 and (extras.n or 1) > 1,
-            f"n must be 1 when using greedy sampling, got {extras.n}.",
-        ),
-        (
-            bool(unknown_ids),
-            f"token_id(s) {unknown_ids} in logit_bias contain out-of-vocab token ids. "
-            f"Vocabulary size: {VOCABULARY_SIZE}",
-        ),
-    ]
-    for is_refused, message in refusals:
-        if is_refused:
-            raise engine_error(message, is_v1)
-
-
-def check_context(prompt_tokens: int, max_tokens: int | None, is_v1: bool) -> int:
-    """Return the most tokens that may be generated for a prompt of so many tokens.
-
-    max_tokens: the limit in the request; None for all that the context still holds. Raises
-    HTTPError (400) if prompt and answer do not fit into the context.
-    """
-    limit = CONTEXT_LENGTH - prompt_tokens if max_tokens is None else max_tokens
-    if prompt_tokens + max(limit, 1) > CONTEXT_LENGTH:
-        completion_tokens = max(limit, 0)
-        raise engine_error(
-            f"This model's maximum context length is {CONTEXT_LENGTH} tokens. However, you "
-            f"requested {prompt_tokens + completion_tokens} tokens ({prompt_tokens} in the "
-            f"messages, {completion_tokens} in the completion). "
-            "Please reduce the length of the messages or completion.",
-            is_v1,
+    if mode is not None and mode not in EXTRA_PARAMETERS_MODES:
+        message = (
+            f"Unexpected EXTRA_PARAMETERS option {mode}, "
+            f"expected options are {[*EXTRA_PARAMETERS_MODES]}"
         )
-    return limit
+        raise HTTPError(400, {"detail": message})
+    if names and (mode or server.extras_without_header) == "error":
+        message = (
+            f"Extra parameters {names} are not allowed when extra-parameters is not "
+            "set or set to be 'error'. Set extra-parameters to 'pass-through' to pass to the model."
+        )
+        raise HTTPError(400, {"detail": message})
 
 
-def engine_error(message: str, is_v1: bool = False) -> HTTPError:
-    """Return the error (400) with which the engine refuses a request.
+def read_body(body: bytes, headers: Mapping[str, str]) -> Any:
+    """Return the content of a body as FastAPI reads it: Python objects if it is JSON, else a text.
 
-    Under /v1 the body is the engine's own; elsewhere the container wraps it.
+    It is JSON if the header ``content-type`` says so. Raises HTTPError (400 or 422) if it is empty
+    or cannot be read.
     """
-    body = {
-        "object": "error",
-        "message": message,
-        "type": "BadRequestError",
-        "param": None,
-        "code": 400,
-    }
-    return HTTPError(400, body if is_v1 else container_error(400, "Bad Request", json.dumps(body)))
+    content: Any = body.decode("utf-8", "replace")
+    if body and is_json(headers.get("content-type", "")):
+        try:
+            content = json.loads(body)
+        except json.JSONDecodeError as error:
+            detail = {
+                "type": "json_invalid",
+                "loc": ("body", error.pos),
+                "msg": "JSON decode error",
+                "input": {},
+                "ctx": {"error": error.msg},
+            }
+            raise invalid_input([detail]) from None
+        except (ValueError, RecursionError):  # not UTF-8, a number too long, nested too deeply
+            raise HTTPError(400, {"detail": "There was an error parsing the body"}) from None
+    if not body or content is None:
+        detail = {"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}
+        raise invalid_input([detail])
+    return content
 
 
-def invalid_input(error: ValidationError) -> HTTPError:
+def is_json(content_type: str) -> bool:
+    """Return True if a media type is JSON.
+
+    >>> is_json("application/json; charset=utf-8"), is_json("text/json")
+    (True, False)
+    """
+    message = MailMessage()
+    message["content-type"] = content_type or "text/plain"
+    subtype = message.get_content_subtype()
+    is_application = message.get_content_maintype() == "application"
+    return is_application and (subtype == "json" or subtype.endswith("+json"))
+
+
+def invalid_input(details: list[dict]) -> HTTPError:
     """Return the container's error (422) for a body that does not fit its schema."""
     return HTTPError(
-        422, container_error(422, "Invalid input", "invalid input error", details=_details(error))
+        422, container_error(422, "Invalid input", "invalid input error", details=details)
     )
 
 
-def _details(error: ValidationError) -> list[dict]:
-    """Return pydantic's descriptions of what is wrong, as JSON can hold them.
+def error_details(error: ValidationError) -> list[dict]:
+    """Return pydantic's descriptions of what is wrong, as FastAPI writes them into JSON.
 
-    Input that is bytes is replaced by an empty object, other input that is not JSON, such as NaN,
-    by its text.
+    Input that is not JSON, such as NaN, is replaced by its text.
     """
     details = error.errors(include_url=False)
     for detail in details:
         detail["loc"] = ("body", *detail["loc"])
         if "error" in detail.get("ctx", {}):
-            detail["ctx"] = {"error": str(detail["ctx"]["error"])}
+            detail["ctx"] = {"error": {}}  # FastAPI finds no fields in an exception
         try:
             json.dumps(detail["input"], allow_nan=False)
-        except (TypeError, ValueError, RecursionError):
-            detail["input"] = {} if isinstance(detail["input"], bytes) else str(detail["input"])
+        except (TypeError, ValueError):
+            detail["input"] = str(detail["input"])
+        except RecursionError:
+            detail["input"] = TOO_DEEP
     return details

@@ -458,6 +458,7 @@ class ControlPlane:
                 "endpointComputeType": "Managed",
                 "instanceType": deployment.instance_type,
                 "model": deployment.model,
+                "environmentId": properties.get("environmentId"),
                 "description": properties.get("description"),
                 "provisioningState": deployment.state,
                 "appInsightsEnabled": bool(properties.get("appInsightsEnabled")),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from ..inference.servers import MODEL_FOLDER, Server, server_in
 from .refusals import refusal
 
 MAX_LOG_LINES = 200
@@ -83,6 +84,18 @@ class Deployment:
     def model_name(self) -> str:
         """The model's name without registry and version, such as ``Phi-4``."""
         return model_name(self.model)
+
+    @property
+    def server(self) -> Server | None:
+        """The server that its environment names (property ``environmentId``), None if none."""
+        return server_in(self.properties.get("environmentId") or "")
+
+    @property
+    def served_name(self) -> str:
+        """The name of the model in the engine: its folder, unless a variable sets another."""
+        variables = self.properties.get("environmentVariables") or {}
+        folder = MODEL_FOLDER.format(name=self.model_name, version=self.model.split("/")[-1])
+        return variables.get("AML_SERVED_MODEL_NAME") or folder
 
     @property
     def is_ready(self) -> bool:

@@ -77,6 +77,7 @@ class Probe(Schema):
 class DeploymentProperties(Schema):
     endpoint_compute_type: str
     model: str
+    environment_id: str | None = None
     instance_type: str
     request_settings: RequestSettings | None = None
     scale_settings: ScaleSettings | None = None

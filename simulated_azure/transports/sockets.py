@@ -18,6 +18,7 @@ from uvicorn.server import ServerState
 
 from ..azure import SimulatedAzure
 from ..errors import HTTPError
+from ..inference.servers import INFERENCE, Server
 from .addresses import family_of, in_url, is_loopback, remote_hosts
 from .asgi import Application
 from .certificates import NAMES, Certificates, certificate_bundles
@@ -38,7 +39,7 @@ class Simulator:
     host: the address to listen on. port, https_port: 0 for any free one. key: what clients must
     send; made up if None. token_delay: seconds that the model takes for each token. on_loaded:
     called from a thread when the model is loaded. idle_seconds: after which a client that sends
-    nothing is disconnected. names: subscription_id, resource_group and workspace, unless they
+    nothing is disconnected. server: the published server to simulate. names: subscription_id, resource_group and workspace, unless they
     shall be made up. Raises OSError if this computer does not have the address or a port is taken.
 
     ``url``, ``http_url``: where it answers. ``remote_urls``: the https addresses for other
@@ -55,9 +56,10 @@ class Simulator:
         token_delay: float = 0.0,
         on_loaded: Callable[[], object] = lambda: None,
         idle_seconds: float = IDLE_SECONDS,
+        server: Server = INFERENCE,
         **names: str,
     ):
-        self.azure = SimulatedAzure(key, token_delay, **names)
+        self.azure = SimulatedAzure(key, token_delay, server=server, **names)
         self.azure.inference.is_loading = True
         self._on_loaded = on_loaded
         self._idle_seconds = idle_seconds

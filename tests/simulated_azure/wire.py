@@ -56,7 +56,8 @@ class Wire:
         """
         if method == "PUT" and isinstance(body, dict):
             body = {"location": "uksouth" if "uksouth" in path else "eastus2"} | body
-        all_headers = {"authorization": f"Bearer {self.token}", "host": "localhost:1"} | headers
+        always = {"host": "localhost:1", "content-type": "application/json"}
+        all_headers = {"authorization": f"Bearer {self.token}"} | always | headers
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
         self.response = self.azure.handle(Request(method, path, query, all_headers, body or b""))
