@@ -76,7 +76,7 @@ def variables_of_installers() -> dict[str, str]:
 
 
 def install(command: list[str], folder: Path) -> None:
-    """Run an installer without the variables of this process's own environment. Fail if it fails."""
+    """Run an installer without the variables of this virtual environment. Fail if it fails."""
     done = subprocess.run(
         command,
         cwd=folder,

@@ -145,15 +145,15 @@ def check_address(ip: str, port: int) -> None:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             sys.exit(
-                f"Port {port} is in use, perhaps by another JupyterLab. End that program, or choose "
-                "another port, or leave out --port to get a free one."
+                f"Port {port} is in use, perhaps by another JupyterLab. End that program, or "
+                "choose another port, or leave out --port to get a free one."
             )
         if error.errno in (errno.EACCES, getattr(errno, "WSAEACCES", errno.EACCES)):
             sys.exit(f"You may not listen on port {port}. Choose a port from 1024 to 65535.")
         if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
             sys.exit(
-                f"This computer has no address {ip!r}. Use 127.0.0.1 for browsers on this computer, "
-                "or 0.0.0.0 for all addresses that it has."
+                f"This computer has no address {ip!r}. Use 127.0.0.1 for browsers on this "
+                "computer, or 0.0.0.0 for all addresses that it has."
             )
         raise
     for listener in listeners:

@@ -1,4 +1,4 @@
-"""The program `lessons`: the real one, in processes of its own, and its advice where it cannot start."""
+"""The program `lessons`, run in processes of its own, and its advice if it cannot start."""
 
 from __future__ import annotations
 

@@ -135,7 +135,8 @@ import { pathToFileURL } from "node:url";
 const files = process.argv.slice(1);
 const ends = await Promise.allSettled(files.map((file) => import(pathToFileURL(file))));
 for (const [number, end] of ends.entries()) {
-  console.log(`\\nENDED\\t${files[number]}\\t${end.status === "rejected" ? `${end.reason}`.replaceAll("\\n", " ") : ""}`);
+  const complaint = end.status === "rejected" ? `${end.reason}`.replaceAll("\\n", " ") : "";
+  console.log(`\\nENDED\\t${files[number]}\\t${complaint}`);
 }
 """
 IN_ONE_SHELL = r"""

@@ -1,7 +1,8 @@
-"""Every snippet, run in a process of its own by its real client: what it prints, and what the endpoint received.
+"""What each snippet prints, and what the endpoint receives from it.
 
-How that is done stands in ``snippet_runs.py``. C# is read, not run (``csharp.py``). All runs of a session go at the same time,
-a few processes at once, since many of them wait: before they try again, for an answer that never comes.
+Each runs in a process of its own with its real client (see ``snippet_runs.py``). C# is parsed, not
+run (``csharp.py``). A few processes run at the same time, because many of them wait: before they
+try again, or for an answer that never comes.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ INFO_LABELS = ("Model name", "Model type", "Model provider name")
 
 @dataclass(frozen=True)
 class Route:
-    """How a client's requests look: where they go, the headers with the key, what its bodies carry besides."""
+    """A client's requests: where they go, the headers with the key, and what it adds to bodies."""
 
     prefix: str
     query: str
@@ -284,7 +285,10 @@ def answers(simulator, certificates) -> dict[str, Answer]:
 
 
 def expected_bodies(path: Path) -> list[dict]:
-    """What must arrive of a snippet, but for what its client adds to every body, and for answers that are sent back."""
+    """Return the bodies that must arrive from a snippet.
+
+    What its client adds to every body and answers that it sends back are left out.
+    """
     refused = 5 if ROUTES[path.name].prefix == "/v1" else 1.5  # a temperature
     second = COLOUR if path.name == "azure_ai_inference.py" else FRANCE
     return {
@@ -523,7 +527,10 @@ def error_lines(path: Path, done: Run) -> list[str]:
 
 
 def body_shown(path: Path, body: dict) -> dict | None:
-    """What a client shows of an error body: the openai package for JavaScript its entry "error", if there is one."""
+    """Return what a client shows of an error body.
+
+    The openai package for JavaScript shows its entry "error", if there is one.
+    """
     return body.get("error") if path.name == "openai.mjs" else body
 
 
@@ -637,9 +644,7 @@ def test_what_the_deploy_snippet_makes_answers_until_the_delete_snippet_has_run(
         simulator.stop()
 
 
-def test_the_deploy_snippet_makes_nothing_for_somebody_who_agreed_to_less_than_the_price_even_with_asserts_left_out(
-    tmp_path,
-):
+def test_the_deploy_snippet_creates_nothing_above_the_agreed_price_even_without_asserts(tmp_path):
     simulator = Simulator()
     try:
         less = list_price(SIZE).per_hour - 0.001
