@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from helpers.connect import describe_endpoint
+from helpers.servers import which_server
 from helpers.settings import (
     CREDENTIAL,
     ENDPOINT,
@@ -45,8 +46,8 @@ def preflight() -> None:
     It never raises, and never shows the key. A real endpoint has to answer one short question.
     """
     outcomes: list[Check] = []
-    for check in (python, packages, endpoint, key, info, completion, widgets):
-        if check in (info, completion) and any(
+    for check in (python, packages, endpoint, key, info, server, completion, widgets):
+        if check in (info, server, completion) and any(
             outcome.state == "STOP" and outcome.name in ("endpoint", "key") for outcome in outcomes
         ):
             continue  # nothing could answer
@@ -123,6 +124,15 @@ def info() -> Check:
         return Check("/info", "ok", f"{detail}lesson 03 shows how to do without")
     detail = f"{model.model_name}, {model.model_type}, by {model.model_provider_name}"
     return Check("/info", "ok", detail)
+
+
+def server() -> Check:
+    """Find out which published server answers. Lessons say where that makes a difference."""
+    report = which_server()
+    if not report.follows:
+        detail = f"{report.kind}: print(which_server()) shows what it answered"
+        return Check("server", "note", detail)
+    return Check("server", "ok", f"{report.kind}; print(which_server()) shows what follows")
 
 
 def completion() -> Check:

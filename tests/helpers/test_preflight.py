@@ -51,12 +51,13 @@ def test_a_ready_computer_has_no_stop_and_is_sent_to_the_next_lesson(tmp_path):
     assert process.returncode == 0, process.stderr
     lines = process.stdout.splitlines()
     assert not [line for line in lines if line.startswith("STOP")]
-    assert [line[:18].split() for line in lines[1:8]] == [
+    assert [line[:18].split() for line in lines[1:9]] == [
         ["ok", "Python"],
         ["ok", "packages"],
         ["ok", "endpoint"],
         ["ok", "key"],
         ["ok", "/info"],
+        ["ok", "server"],
         ["ok", "completion"],
         ["ok", "widgets"],
     ]
