@@ -21,13 +21,15 @@ WORKSPACE = "AZURE_ML_WORKSPACE"
 WORKSPACE_VARIABLES = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", WORKSPACE)
 MAX_USD_PER_HOUR = "AZURE_MAX_USD_PER_HOUR"  # without it, nothing is deployed for real money
 RESOURCE_MANAGER = "AZURE_RESOURCE_MANAGER_URL"
+SIMULATED_SERVER = "SIMULATED_SERVER"  # which published server the simulated endpoint plays
 # What a person may set, in the environment or in a .env file. preflight() shows which are set.
 KIT_VARIABLES = (ENDPOINT, CREDENTIAL, *WORKSPACE_VARIABLES, MAX_USD_PER_HOUR)
 
 EXAMPLE = "https://my-phi4.eastus2.inference.ml.azure.com"
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")  # as they stand in a URL
 PORTALS = ("ai.azure.com", "ml.azure.com", "portal.azure.com")
-QUOTES = "'\"\u2018\u2019\u201c\u201d"
+QUOTES = "'\"`<>\u2018\u2019\u201c\u201d"
+NO_EDGES_OF_A_KEY = QUOTES + "()[]{},;"
 MAX_PORT = 65_535
 MAX_NAME_LENGTH = 33
 PIECE_LENGTH = 6  # so many characters in a row of a key are too many to show
@@ -36,7 +38,12 @@ PIECE_LENGTH = 6  # so many characters in a row of a key are too many to show
 NAME_AND_VALUE = re.compile(
     r"(?:^|[;,\s'\"])(?:endpoint|[\w-]*key|credential|AZURE_\w+)\s*=\s*[^\s=]", re.IGNORECASE
 )
-ROUTE = re.compile(r"(?:/v1)?/(?:score|info|completions|chat/completions)/?$", re.IGNORECASE)
+ROUTE = re.compile(
+    r"(?:/v1)*/(?:score|info|completions|chat/completions|swagger\.json)/?$", re.IGNORECASE
+)
+REPEATED_VERSION = re.compile(r"(/v1)(?:/v1)+/?$", re.IGNORECASE)
+PROJECT = re.compile(r"/api/projects(?:/[^/]*)?/?$", re.IGNORECASE)
+MISTYPED_SCHEME = re.compile(r"https?:?[/\\]+", re.IGNORECASE)  # one slash, no colon, backslashes
 HOST = re.compile(r"[\w.-]*\w\.?|\[[0-9A-Fa-f:.]+\]")
 PATH = re.compile(r"[\w.~%/-]*")
 HARMLESS_PATHS = ("", "/models", "/v1", "/openai/v1")
@@ -92,14 +99,14 @@ def read_env_file(folder: Path, environ: Mapping[str, str]) -> EnvFile:
 
     environ: where ``${NAME}`` in a value is looked up. If it sets PYTHON_DOTENV_DISABLED,
     python-dotenv's own switch, no file is read. Raises ConnectionSettingsError if the file is not
-    UTF-8 text.
+    UTF-8 text, or if this user may not read it.
     """
     if environ.get("PYTHON_DOTENV_DISABLED", "").casefold() in ("1", "true", "t", "yes", "y"):
         return EnvFile()
     notes = []
     for place in (folder, *folder.parents):
         path = place / ".env"
-        if path.is_file():
+        if _is_file(path):
             text = _utf8_text(path)
             if text is None:
                 raise ConnectionSettingsError(
@@ -112,7 +119,7 @@ def read_env_file(folder: Path, environ: Mapping[str, str]) -> EnvFile:
                     "Each line of it has to be NAME=value."
                 )
             return EnvFile(path, variables, tuple(notes))
-        if (place / ".env.txt").is_file():
+        if _is_file(place / ".env.txt"):
             notes.append("Note: the file .env.txt is not read. Rename it to .env, without .txt.")
     return EnvFile(notes=tuple(notes))
 
@@ -185,12 +192,18 @@ def check_endpoint_and_key(endpoint: str, key: str) -> bool:
                 f"{ENDPOINT} to the URL alone, such as {EXAMPLE}, and {CREDENTIAL} to the key "
                 "alone, both without a name such as Endpoint= or AccountKey=."
             )
-    if "://" in key:
+    if "://" in key or ".azure.com" in key.casefold():
+        if "://" in endpoint:
+            raise ConnectionSettingsError(
+                f"{CREDENTIAL} contains a URL. "
+                "Set it to the key alone (deployment page, 'Consume')."
+            )
         raise ConnectionSettingsError(
             f"{CREDENTIAL} contains a URL: {ENDPOINT} and {CREDENTIAL} look swapped. "
             "The first is the URL, the second the key."
         )
     if not key:
+        check_endpoint(endpoint)
         raise ConnectionSettingsError(
             f"{ENDPOINT} is set, {CREDENTIAL} is not. Set it to the endpoint's key (deployment "
             "page, 'Consume'), or to any word if you sign in with Microsoft Entra ID only. "
@@ -228,13 +241,21 @@ def check_key(key: str) -> None:
             f"{CREDENTIAL} still contains the example text. "
             "Put the key from the deployment's page there."
         )
-    if len(key) > 1 and key[0] in QUOTES and key[-1] in QUOTES:
-        raise ConnectionSettingsError(f"{CREDENTIAL} is in quotation marks. Remove them.")
+    if key != key.strip(NO_EDGES_OF_A_KEY):
+        raise ConnectionSettingsError(
+            f"{CREDENTIAL} begins or ends with a quotation mark, a bracket, a comma or a semicolon."
+            " A key does not: set the variable to the key alone."
+        )
     invisible = sum(map(_is_invisible, key))
     if invisible:
         raise ConnectionSettingsError(
             f"{CREDENTIAL} contains spaces, line breaks or invisible characters ({invisible} of "
             f"{len(key)} characters). A key has none: copy it again."
+        )
+    if not key.isascii() or not any(map(str.isalnum, key)):
+        raise ConnectionSettingsError(
+            f"{CREDENTIAL} contains what is not a key, such as the dots or asterisks that a page "
+            "shows instead of it. Press the page's button that copies the key."
         )
 
 
@@ -302,6 +323,13 @@ def is_on_this_computer(url: str) -> bool:
 def _problem_of_endpoint(endpoint: str, key: str) -> str:
     """Return what is wrong with a URL, and what to do; "" if nothing is."""
     text = endpoint.strip(QUOTES + string.whitespace)
+    if not text:
+        return (
+            f"is empty ({len(endpoint)} characters: spaces or quotation marks). Set it to the "
+            f"endpoint's URL, such as {EXAMPLE}, or remove it to use the simulated endpoint."
+        )
+    if "://" not in text:
+        text = MISTYPED_SCHEME.sub("", text, count=1) if MISTYPED_SCHEME.match(text) else text
     scheme, _, rest = text.rpartition("://")
     rest, mark, _ = _partition(rest, "?#")
     host, port, path = _split(rest)
@@ -325,13 +353,20 @@ def _problem_of_endpoint(endpoint: str, key: str) -> str:
         return f"contains more than the endpoint's URL: a password or an access token. {advice}"
     if len(key) >= PIECE_LENGTH and key.casefold() in text.casefold() and not is_plain_name(key):
         return f"contains the key, which belongs in {CREDENTIAL} alone. {advice}"
+    if "." in host and not HOST.fullmatch(host) and not host.startswith("["):
+        return (
+            "has characters in its host that the name of a host does not have, such as those of a "
+            f"placeholder like <name>. {advice}"
+        )
     is_host = HOST.fullmatch(host) and not _looks_like_a_key(host)
     if not is_host or not (scheme or "." in host or host.casefold() in LOOPBACK_HOSTS):
-        return f"contains no URL ({len(endpoint)} characters without a host's name). {advice}"
-    if text != endpoint:
-        return f"is in quotation marks. Remove them. {advice}"
+        hint = f" If it is the key, it belongs in {CREDENTIAL}." if _looks_like_a_key(host) else ""
+        return f"contains no URL ({len(endpoint)} characters without a host's name).{hint} {advice}"
+    if endpoint[0] in QUOTES or endpoint[-1] in QUOTES:
+        return f"is in quotation marks or brackets. Remove them. {advice}"
     if scheme not in ("http", "https"):
-        return f"does not begin with https://. {advice}"
+        schemes = "http:// or https://" if host.casefold() in LOOPBACK_HOSTS else "https://"
+        return f"does not begin with {schemes}. {advice}"
     if scheme == "http" and re.search(r"\.azure\.(com|us|cn)$", host, re.IGNORECASE):
         return f"begins with http://, so anyone could read your key on its way. {advice}"
     if not _is_port(port):
@@ -346,6 +381,10 @@ def _problem_of_endpoint(endpoint: str, key: str) -> str:
         if address and root in HARMLESS_PATHS:
             return f"is '{address}{root}{name}': {reason}. {advice}"
         return f"ends in {name}: {reason}. Remove {name} and whatever follows it."
+    if REPEATED_VERSION.search(path):
+        return f"contains /v1 twice. {advice}"
+    if PROJECT.search(path):
+        return f"is the address of a Foundry project, not of its models. {advice}"
     if mark:
         return f"contains more than the endpoint's root: a part that begins with {mark}. {advice}"
     return ""
@@ -353,10 +392,11 @@ def _problem_of_endpoint(endpoint: str, key: str) -> str:
 
 def _corrected(scheme: str, host: str, port: str, path: str, key: str) -> str:
     """Return the URL that was meant, if all of it may be shown; otherwise what is expected."""
-    is_local_http = scheme == "http" and host.casefold() in LOOPBACK_HOSTS
+    is_local_http = scheme != "https" and host.casefold() in LOOPBACK_HOSTS
     scheme = "http" if is_local_http else "https"
     address = harmless_address(f"{scheme}://{host}{':' if port else ''}{port}", key)
     root = ROUTE.sub("", path).casefold().rstrip("/")
+    root = PROJECT.sub("/models", REPEATED_VERSION.sub(r"\1", root))
     if address and root in HARMLESS_PATHS:
         return f"'{address}{root}'"
     return f"the endpoint's URL, such as {EXAMPLE}"
@@ -393,10 +433,25 @@ def _partition(text: str, marks: str) -> tuple[str, str, str]:
     return text.partition(mark) if mark else (text, "", "")
 
 
+def _is_file(path: Path) -> bool:
+    """Return True for a file; False also in a folder that this user may not enter."""
+    try:
+        return path.is_file()
+    except PermissionError:
+        return False
+
+
 def _utf8_text(path: Path) -> str | None:
-    """Return the text of a file; None if it is not UTF-8. (That error would carry the content.)"""
+    """Return the text of a file; None if it is not UTF-8. (That error would carry the content.)
+
+    Raises ConnectionSettingsError if this user may not read it.
+    """
     try:
         return path.read_text(encoding="utf-8-sig")
+    except PermissionError:
+        raise ConnectionSettingsError(
+            f"You may not read {path}. Make the file yours, or let its owner allow you to read it."
+        ) from None
     except UnicodeDecodeError:
         return None
 

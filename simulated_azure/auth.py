@@ -37,7 +37,10 @@ def new_key() -> str:
 
 
 class Tokens:
-    """Issues access tokens and reads them. A token carries its audience and its end and is signed, so none is stored."""
+    """Issues and reads access tokens.
+
+    A token contains its audience and its expiry time and is signed, so none has to be stored.
+    """
 
     def __init__(self):
         self._secret = secrets.token_bytes(32)
@@ -73,7 +76,10 @@ class Guard:
         )  # what a managed identity must send to get a token
 
     def check(self, access: Access, request: Request, deployed_keys: Iterable[str] = ()) -> None:
-        """Raise HTTPError (401) unless a request may call a route. deployed_keys: those of the endpoint that it names."""
+        """Raise HTTPError (401) unless a request may call a route.
+
+        deployed_keys: the keys of the endpoint that the request names.
+        """
         if access is Access.MANAGEMENT:
             self._check_management(request)
         elif access is Access.ENDPOINT:
@@ -86,7 +92,10 @@ class Guard:
             raise HTTPError(401, UNAUTHORIZED, {"x-ms-error-reason": "Invalid JWT."})
 
     def routes(self) -> list[Route]:
-        """Return the token route of App Service's managed identity, which DefaultAzureCredential calls."""
+        """Return the token route of App Service's managed identity.
+
+        DefaultAzureCredential calls it.
+        """
         return [Route("GET", "/msi/token", self.token, Access.PUBLIC)]
 
     def token(self, request: Request) -> Response:
@@ -109,7 +118,7 @@ class Guard:
         return json_response(200, content)
 
     def _check_management(self, request: Request) -> None:
-        """Raise HTTPError (401) unless a request carries an access token for Azure Resource Manager."""
+        """Raise HTTPError (401) unless a request has an access token for Azure Resource Manager."""
         bearer = bearer_token(request)
         if not bearer:
             message = "Authentication failed. The 'Authorization' header is missing."
@@ -125,22 +134,23 @@ class Guard:
         if audience not in (*MANAGEMENT_AUDIENCES, *also_accepted):
             message = (
                 f"The access token has been obtained for wrong audience or resource '{audience}'. "
-                f"It should exactly match with one of the allowed audiences '{MANAGEMENT_AUDIENCES[0]}'."
+                "It should exactly match with one of the allowed audiences "
+                f"'{MANAGEMENT_AUDIENCES[0]}'."
             )
             raise HTTPError(401, arm_error("InvalidAuthenticationTokenAudience", message))
 
     def _has_key(self, request: Request, keys: Iterable[str]) -> bool:
-        """Return True if the header api-key, or Authorization with the scheme Bearer, holds one of the keys."""
+        """Return True if a request has one of the keys, as api-key or as a Bearer token."""
         candidates = (request.headers.get("api-key", ""), bearer_token(request))
         return any(_is_same(candidate, key) for candidate in candidates for key in keys)
 
     def _audience(self, request: Request) -> str | None:
-        """Return the audience of the access token that a request carries; None if it carries no valid one."""
+        """Return the audience of a request's access token; None if it has no valid one."""
         return self.tokens.audience(bearer_token(request))
 
 
 def bearer_token(request: Request) -> str:
-    """Return what the header Authorization holds after the scheme Bearer; "" for another scheme or no such header."""
+    """Return the token in the header Authorization; "" if there is none with the scheme Bearer."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     return credentials.strip() if scheme.casefold() == "bearer" else ""
 

@@ -1,4 +1,4 @@
-"""Error answers: the exception that a handler raises, and the bodies that Azure puts around errors."""
+"""Error answers: the exception that a handler raises, and the bodies that Azure sends."""
 
 from __future__ import annotations
 

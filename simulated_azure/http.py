@@ -24,9 +24,9 @@ PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
 class Request:
     """An HTTP request.
 
-    headers: names in lower case. path_params: the values of the parameters in the route's template, filled in by the router.
-    deployment: the deployment that answers; None for the endpoint that is always there. fault: what goes wrong on request.
-    server: the published server that is simulated.
+    headers: names in lower case. path_params: the values of the parameters in the route's template,
+    which the router fills in. deployment: the deployment that answers; None for the endpoint that
+    is always there. fault: what goes wrong on request. server: the published server to simulate.
     """
 
     method: str
@@ -55,9 +55,9 @@ class Request:
 class Response:
     """An HTTP response.
 
-    body: all of it, or pieces that are sent one by one; an empty piece is not sent and only lets other requests have a turn.
-    delay: seconds to wait before it is sent. pace: seconds between pieces. on_close: called once, when the response has been
-    sent or the client has gone.
+    body: all of it, or pieces that are sent one by one. An empty piece is not sent and only lets
+    other requests have a turn. delay: seconds to wait before it is sent. pace: seconds between
+    pieces. on_close: called once, when the response has been sent or the client has gone.
     """
 
     status: int
@@ -68,7 +68,8 @@ class Response:
     on_close: Callable[[], None] = lambda: None
 
 
-# Work that gives way: yields the seconds to wait before it goes on (0: only let other requests have a turn).
+# Work that gives way to other requests. It yields the seconds to wait before it goes on; 0 only
+# lets others have a turn.
 Steps = Generator[float, None, Response]
 Handler = Callable[[Request], Response | Steps]
 
@@ -104,7 +105,9 @@ def json_response(
 
 
 def compile_route(template: str, ignore_case: bool = False) -> re.Pattern[str]:
-    """Compile a path template. ``{name}`` stands for one segment of a path, ``{name:path}`` for any rest.
+    """Compile a path template.
+
+    ``{name}`` stands for one segment of a path, ``{name:path}`` for any rest.
 
     >>> compile_route("/items/{item}").fullmatch("/items/7").groupdict()
     {'item': '7'}
@@ -134,7 +137,10 @@ class Access(Enum):
 
 @dataclass(frozen=True)
 class Route:
-    """One row of the route table: a method ("*" for any), a path template, the handler that answers, and who may call it."""
+    """One row of the route table.
+
+    It has a method ("*" for any), a path template, the handler that answers, and who may call it.
+    """
 
     method: str
     template: str
@@ -143,7 +149,7 @@ class Route:
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """The compiled template. Paths of Azure Resource Manager are the same in upper and lower case."""
+        """Return the compiled template. Case does not matter in paths of Azure Resource Manager."""
         return compile_route(self.template, ignore_case=self.access is Access.MANAGEMENT)
 
 
@@ -152,7 +158,8 @@ def find_route(
 ) -> tuple[Route | None, dict[str, str]]:
     """Return (the first route for a method and a path, the path's parameters).
 
-    If the path allows other methods only, the route is one of those: compare its method. If no route has the path, it is None.
+    If the path allows only other methods, the route is one of those: compare its method. If no
+    route has the path, it is None.
 
     >>> find_route([Route("GET", "/items/{item}", print)], "GET", "/items/7")[1]
     {'item': '7'}

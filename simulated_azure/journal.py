@@ -16,10 +16,10 @@ MAX_BODY_LENGTH = 1 << 16  # characters
 MAX_HEADER_LENGTH = 2000  # characters; also of a path and of a query
 MAX_HEADERS = 100
 SECRET_HEADERS = frozenset(
-    "api-key authorization cookie ocp-apim-subscription-key proxy-authorization secret x-api-key x-identity-header "
-    "x-ms-authorization-auxiliary".split()
+    "api-key authorization cookie ocp-apim-subscription-key proxy-authorization secret x-api-key "
+    "x-identity-header x-ms-authorization-auxiliary".split()
 )
-# Names of JSON fields whose values are secrets, in lower case; what such a field contains is hidden as a whole.
+# JSON fields whose values are secrets, names in lower case. The whole value is hidden.
 SECRET_FIELDS = ("keyvalue", "environmentvariables")
 SECRET_FIELDS_OF_PROPERTIES = ("keys",)
 PATH = "/simulator/requests"
@@ -28,7 +28,9 @@ HIDDEN = "***"
 
 
 class Journal:
-    """The last requests, oldest first, each a dict with method, path, query, headers, body (text) and status.
+    """The last requests, oldest first.
+
+    Each is a dict with method, path, query, headers, body (text) and status.
 
     secrets: called to learn which texts must never be shown.
     """
@@ -71,7 +73,10 @@ class Journal:
         )
 
     def redact(self, text: str) -> str:
-        """Return a text in which all keys and tokens are hidden. Redact before cutting, or half a key would stay."""
+        """Return a text with all keys and tokens hidden.
+
+        Shorten the text only after this: otherwise half a key could stay.
+        """
         for secret in self._secrets():
             for form in {secret, json.dumps(secret)[1:-1]}:
                 text = text.replace(form, HIDDEN)
@@ -98,7 +103,9 @@ def _without_credentials(value: str) -> str:
 
 
 def _without_secret_fields(body: bytes) -> str:
-    """Return a body as text, without the values of fields that hold secrets: new keys, environment variables.
+    """Return a body as text, without the values of fields that hold secrets.
+
+    They are new keys and environment variables.
 
     A body with the name of such a field that is not JSON is hidden as a whole.
     """
@@ -131,7 +138,7 @@ def _hide(content: Any, parent: str = "") -> Any:
 
 
 def _content(body: str) -> object:
-    """Return a remembered body as JSON, or as text if it is not JSON or is nested too deeply to be shown."""
+    """Return a remembered body as JSON, or as text if it is not JSON or too deeply nested."""
     try:
         content = json.loads(body) if body else None
         json.dumps([[[[content]]]])  # deeper than it will be shown

@@ -1,9 +1,10 @@
 """Run Python programs in forks of one process that has imported their packages already.
 
-Importing azure-ai-ml takes three seconds, forking a process that holds it a few hundredths. A program
-in a fork is still a process of its own, with its own standard streams, variables, folder and exit
-code. It differs from an ordinary one in two ways: packages read variables at import before the
-program's own are set, and options of the interpreter (``-O``) are not possible.
+Importing azure-ai-ml takes three seconds; forking a process that has imported it takes a few
+hundredths. A program in a fork is still a process of its own, with its own standard streams,
+variables, folder and exit code. It differs from an ordinary one in two ways: packages read
+variables at import before the program's own are set, and options of the interpreter (``-O``) are
+not possible.
 
 Only Linux forks safely whatever has been imported: see AVAILABLE. This file needs nothing but the
 standard library, because the Pythons of other environments run it as well.
@@ -36,7 +37,7 @@ class ForkServer:
     """A Python process that has imported some modules and forks for each program."""
 
     def __init__(self, python: str, modules: Sequence[str], variables: Mapping[str, str]):
-        """Start ``python`` with only these environment variables. Modules are imported meanwhile."""
+        """Start ``python`` with only these environment variables. It begins to import modules."""
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  (close() closes it)
         self._control, other_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with other_end:

@@ -1,4 +1,4 @@
-"""What runs in a lesson's kernel after its cells: some cells again, and the blocks that fold out."""
+"""What runs in a lesson's kernel after its cells: some cells again, and the folded blocks."""
 
 from __future__ import annotations
 

@@ -145,15 +145,15 @@ def check_address(ip: str, port: int) -> None:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             sys.exit(
-                f"Port {port} is in use, perhaps by another JupyterLab. End that program, or choose "
-                "another port, or leave out --port to get a free one."
+                f"Port {port} is in use, perhaps by another JupyterLab. End that program, or "
+                "choose another port, or leave out --port to get a free one."
             )
         if error.errno in (errno.EACCES, getattr(errno, "WSAEACCES", errno.EACCES)):
             sys.exit(f"You may not listen on port {port}. Choose a port from 1024 to 65535.")
         if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
             sys.exit(
-                f"This computer has no address {ip!r}. Use 127.0.0.1 for browsers on this computer, "
-                "or 0.0.0.0 for all addresses that it has."
+                f"This computer has no address {ip!r}. Use 127.0.0.1 for browsers on this "
+                "computer, or 0.0.0.0 for all addresses that it has."
             )
         raise
     for listener in listeners:
@@ -183,6 +183,7 @@ def run_jupyterlab(ip: str, port: int | None, browser: bool) -> None:
 
     Without a port, take the first free one from 8888 on.
     """
+    from jupyter_core.paths import jupyter_config_dir
     from jupyterlab.labapp import LabApp
 
     options = [
@@ -195,7 +196,18 @@ def run_jupyterlab(ip: str, port: int | None, browser: bool) -> None:
     ]
     if port is not None:
         options.append(f"--ServerApp.port={port}")
-    server = LabApp.initialize_server(options)
+    try:
+        server = LabApp.initialize_server(options)
+    except PermissionError as error:
+        sys.exit(
+            f"JupyterLab may not write {error.filename}. Set the variable HOME to a folder in "
+            "which you may write, then start again."
+        )
+    except ValueError as error:  # of a setting: JupyterLab itself shows where
+        sys.exit(
+            f"JupyterLab refuses a setting: {error}. Correct the settings in "
+            f"{jupyter_config_dir()}, or set JUPYTER_CONFIG_DIR to an empty folder."
+        )
 
     def stop(number: int, frame: object) -> None:
         for name in (signal.SIGINT, signal.SIGTERM):

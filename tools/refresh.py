@@ -2,11 +2,12 @@
 
     python -m uv run python -m tools.refresh notebooks/*.ipynb
 
-A second run changes no byte but in pictures that show measured times. Outputs that differ only in
-what ``sanitize.cfg`` allows, in widget ids or in execution counts stay as they were. Of what a cell
-prints, stdout is saved before stderr, because their order is a race. A traceback, which holds paths
-of this computer, is cut to its last line. The kernel is driven by the blocking client, because
-nbclient's asynchronous one sometimes waits for a message that has already arrived.
+A second run changes no byte, except in pictures that show measured times: an output stays as it
+was if the new one differs only in what ``sanitize.cfg`` allows, in widget ids or in execution
+counts. stdout is saved before stderr, because a cell can print to them in any order. Only the last
+line of a traceback is saved, because the others contain paths of this computer. The kernel has the
+blocking client, because nbclient's asynchronous one sometimes waits for a message that has arrived
+already.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from jupyter_client.manager import start_new_kernel
 from nbformat import NotebookNode
 
 RULES = Path(__file__).with_name("sanitize.cfg")
-FOREIGN = ("AZURE", "ARM_", "IDENTITY_", "MSI_", "OPENAI_", "REGISTRY_DISCOVERY_")  # prefixes
-LONGEST_CELL = 300.0  # seconds
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # a random id; without the widget's state it shows an error
+OWN_PREFIXES = ("AZURE", "ARM_", "IDENTITY_", "MSI_", "OPENAI_", "REGISTRY_DISCOVERY_")
+CELL_TIMEOUT = 300.0  # seconds
+# The view of a widget has a random id. It shows an error, because widget states are not saved.
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -36,17 +38,21 @@ METADATA = {
 
 
 def forget_own_settings(environ: MutableMapping[str, str]) -> None:
-    """Remove the variables that lead to somebody's own endpoint, and read no file ``.env``."""
-    for name in [name for name in environ if name.startswith(FOREIGN)]:
+    """Remove the variables that lead to a person's own endpoint, and let no ``.env`` file set them.
+
+    Proxies are not used for this computer. Kernels inherit all this.
+    """
+    for name in [name for name in environ if name.startswith(OWN_PREFIXES)]:
         del environ[name]
     environ["PYTHON_DOTENV_DISABLED"] = "1"  # python-dotenv's own switch
     environ["NO_PROXY"] = environ["no_proxy"] = "localhost,127.0.0.1,::1"
 
 
 def run_cell(client: BlockingKernelClient, source: str, timeout: float) -> tuple[list, dict]:
-    """Run one cell. Return its outputs, and the reply, which says whether it raised.
+    """Run the source of one cell. Return (its outputs, the content of the kernel's reply).
 
-    What it prints is joined by stream, as nbval does, stdout first.
+    The reply says whether the cell raised an error. All that the cell prints to a stream is one
+    output, as in nbval, and stdout comes before stderr.
 
     Args:
         timeout: seconds.
@@ -67,23 +73,23 @@ def run_cell(client: BlockingKernelClient, source: str, timeout: float) -> tuple
     reply = client.execute_interactive(
         source, output_hook=collect, timeout=timeout, allow_stdin=False, stop_on_error=False
     )
-    printed = [number for number, output in enumerate(outputs) if output.output_type == "stream"]
-    in_order = sorted(
-        (outputs[number] for number in printed), key=lambda output: output.name, reverse=True
+    places = [number for number, output in enumerate(outputs) if output.output_type == "stream"]
+    streams = sorted(
+        (outputs[number] for number in places), key=lambda output: output.name, reverse=True
     )
-    for number, output in zip(printed, in_order, strict=True):
+    for number, output in zip(places, streams, strict=True):
         outputs[number] = output
     return outputs, reply["content"]
 
 
 def run_cells(notebook: NotebookNode, run: Callable[[str], tuple[list, dict]]) -> None:
-    """Run all code cells, and put their outputs into the notebook.
+    """Run all code cells of a notebook, and put their outputs into it.
 
     Args:
-        run: runs the source of a cell and returns its outputs and the kernel's reply.
+        run: runs the source of a cell. Returns what run_cell returns.
 
     Raises:
-        RuntimeError: a cell failed that is not tagged raises-exception.
+        RuntimeError: a cell raised an error and is not tagged raises-exception.
     """
     for cell in notebook.cells:
         if cell.cell_type != "code":
@@ -95,7 +101,7 @@ def run_cells(notebook: NotebookNode, run: Callable[[str], tuple[list, dict]]) -
         may_raise = "raises-exception" in cell.metadata.get("tags", [])
         if reply["status"] == "error" and not may_raise:
             raise RuntimeError(f"cell {cell.id}: {reply['ename']}: {reply['evalue']}")
-        if sanitized(outputs) != sanitized(cell.outputs):
+        if sanitize(outputs) != sanitize(cell.outputs):
             cell.outputs = outputs
         cell.execution_count = reply["execution_count"]
         for output in cell.outputs:
@@ -104,17 +110,20 @@ def run_cells(notebook: NotebookNode, run: Callable[[str], tuple[list, dict]]) -
 
 
 def run_notebook(notebook: NotebookNode, folder: Path) -> None:
-    """Run all code cells in a fresh kernel in this folder. Raise errors as run_cells does."""
+    """Run all code cells in a fresh kernel whose working folder is this one.
+
+    Raises what run_cells raises.
+    """
     manager, client = start_new_kernel(kernel_name="python3", cwd=str(folder))
     try:
-        run_cells(notebook, lambda source: run_cell(client, source, LONGEST_CELL))
+        run_cells(notebook, lambda source: run_cell(client, source, CELL_TIMEOUT))
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
 
 
-def sanitized(outputs: list) -> str:
-    """Return outputs as text, without what may differ from run to run."""
+def sanitize(outputs: list) -> str:
+    """Return outputs as JSON, without what may be different in each run."""
     rules = configparser.RawConfigParser()
     rules.read(RULES, encoding="ascii")
     text = json.dumps(outputs, sort_keys=True)
@@ -124,7 +133,7 @@ def sanitized(outputs: list) -> str:
 
 
 def refresh(path: Path) -> None:
-    """Run one notebook file and save it."""
+    """Run a notebook file and save it, with the metadata that all lessons have."""
     notebook = nbformat.read(path, 4)
     run_notebook(notebook, path.parent)
     for cell in notebook.cells:

@@ -1,7 +1,8 @@
-"""Answers that are worked out instead of looked up: small arithmetic, and what was said earlier in the conversation.
+"""Answers that are computed, not looked up: small arithmetic, and facts from the conversation.
 
-Each skill takes the user's text and what was said before it, and returns the ways to answer, the preferred one first,
-or nothing. The language model then speaks these answers like any others.
+Each skill takes the user's message, and some the earlier ones. It returns the possible answers, the
+preferred one first, or [] if it does not apply. The language model then generates its text from
+these answers as from any others.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal, DivisionByZero, InvalidOperation, localcontext
 
-OPERATIONS = {
+MAX_TEXT_LENGTH = 400  # characters; no skill applies to a longer message
+OPERATIONS = {  # sign -> its name
     "+": "plus",
     "-": "minus",
     "*": "times",
     "/": "divided by",
     "**": "to the power of",
 }
-SPELLED = [  # a way to write an operation -> its sign
+SPELLINGS = [  # (ways to write an operation, its sign)
     (r"\bto the power of\b|\^", "**"),
     (r"\bmultiplied by\b|\btimes\b|×|·|(?<=\d)\s*x\s*(?=\d)", "*"),
     (r"\bdivided by\b|\bover\b|÷|:(?=\s*\d)", "/"),
@@ -28,52 +30,62 @@ SPELLED = [  # a way to write an operation -> its sign
 NUMBER_WORDS = {
     word: str(number)
     for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen twenty".split()
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+        "fifteen sixteen seventeen eighteen nineteen twenty".split()
     )
 }
 NUMBER = r"-?\d+(?:[.,]\d+)*"
 SUM = re.compile(rf"({NUMBER})\s*(\*\*|[-+*/]|% of)\s*({NUMBER})")
-ASIDE = re.compile(  # words that may stand around a sum
-    r"\b(what|whats|is|are|the|result|of|how|much|calculate|compute|work|out|please|can|could|you|tell|me|equal|equals|"
-    r"hey|hi|hello|s|and|does|make|do|add|sum|answer|to|value|just|solve|quick|quickly)\b|[=?.!,:']|\s"
+ASIDE = re.compile(  # words that may surround a sum
+    r"\b(what|whats|is|are|the|result|of|how|much|calculate|compute|work|out|please|can|could|you"
+    r"|tell|me|equal|equals|hey|hi|hello|s|and|does|make|do|add|sum|answer|to|value|just|solve"
+    r"|quick|quickly)\b|[=?.!,:']|\s"
 )
 NAME = re.compile(
     r"\b(?:my name is|my name's|call me|i am called)\s+([^\W\d_][\w'-]*(?-i:(?: [A-Z][\w'-]*)*))",
     re.IGNORECASE,
 )
-ASKS_NAME = re.compile(
+NAME_QUESTION = re.compile(
     r"\b(what('?s| is| was)|do you (know|remember)|remember|tell me|say) my name\b", re.IGNORECASE
 )
-ASKS_BEFORE = re.compile(
+EARLIER_MESSAGE_QUESTION = re.compile(
     r"\brepeat what i (just )?(said|wrote)"
-    r"|\bwhat (did|have) i (just |last )?(ask|asked|say|said|tell you|told you)|\bwhat was my (last|previous|first) question",
+    r"|\bwhat (did|have) i (just |last )?(ask|asked|say|said|tell you|told you)"
+    r"|\bwhat was my (last|previous|first) question",
     re.IGNORECASE,
 )
-REPEAT = re.compile(
-    r"^\s*(?:please )?(?:(?:repeat after me|repeat this|repeat exactly|say exactly|echo)\s*:?\s+|repeat\s*:\s*)"
+REPEAT_REQUEST = re.compile(
+    r"^\s*(?:please )?"
+    r"(?:(?:repeat after me|repeat this|repeat exactly|say exactly|echo)\s*:?\s+|repeat\s*:\s*)"
     r"[\"']?(.+?)[\"']?\s*$",
     re.IGNORECASE | re.DOTALL,
 )
 
 
-def answers_to(text: str, heard: Sequence[str]) -> list[str]:
-    """The ways to answer, the preferred one first; [] if no skill applies. ``heard``: earlier messages, oldest first.
+def answers_to(text: str, earlier: Sequence[str]) -> list[str]:
+    """Return the possible answers to a message, the preferred one first; [] if no skill applies.
+
+    earlier: the user's earlier messages, oldest first.
 
     >>> answers_to("What is 12 times 7?", [])[0]
     '12 times 7 is 84.'
     >>> answers_to("What is my name?", ["My name is Ada."])[0]
     'Your name is Ada.'
     """
-    if len(text) > 400:
+    if len(text) > MAX_TEXT_LENGTH:
         return []
-    return arithmetic(text) or names(text, heard) or earlier(text, heard) or repetition(text)
+    return (
+        arithmetic(text)
+        or user_name(text, earlier)
+        or earlier_message(text, earlier)
+        or repetition(text)
+    )
 
 
 def arithmetic(text: str) -> list[str]:
-    """One operation on two numbers, written with signs or words."""
+    """Answer one operation on two numbers, written with signs or words."""
     plain = text.casefold()
-    for pattern, sign in SPELLED:
+    for pattern, sign in SPELLINGS:
         plain = re.sub(pattern, f" {sign} ", plain)
     plain = re.sub(r"\b[a-z]+\b", lambda match: NUMBER_WORDS.get(match[0], match[0]), plain)
     match = SUM.search(plain)
@@ -92,17 +104,20 @@ def arithmetic(text: str) -> list[str]:
     result = _calculate(a, sign, b)
     if result is None:
         return []
-    asked = f"{left}% of {right}" if sign == "% of" else f"{left} {OPERATIONS[sign]} {right}"
+    operation = f"{left}% of {right}" if sign == "% of" else f"{left} {OPERATIONS[sign]} {right}"
     return [
-        f"{asked} is {result}.",
-        f"{asked} equals {result}.",
+        f"{operation} is {result}.",
+        f"{operation} equals {result}.",
         f"The answer is {result}.",
-        f"That makes {result}: {asked} is {result}.",
+        f"That makes {result}: {operation} is {result}.",
     ]
 
 
 def _number(text: str) -> Decimal | None:
-    """A number as people write it: 1,000 is a thousand, 1.5 one and a half."""
+    """Return the number that a text writes: "1,000" is a thousand, "1.5" and "1,5" one and a half.
+
+    Return None if it is not a number or has more than 15 characters.
+    """
     if re.fullmatch(r"-?\d{1,3}(,\d{3})+(\.\d+)?", text):
         text = text.replace(",", "")
     try:
@@ -112,7 +127,11 @@ def _number(text: str) -> Decimal | None:
 
 
 def _calculate(a: Decimal, sign: str, b: Decimal) -> str | None:
-    """The result in digits; "about ..." where they do not end within 20. None if too large."""
+    """Return the result of an operation in digits.
+
+    A fraction of more than 20 digits is rounded and begins with "about". Return None if the result
+    is not defined or the numbers of a power are too large.
+    """
     if sign == "**" and (
         abs(a) > 1000 or abs(b) > 30 or (a == 0 and b < 0) or b != b.to_integral_value()
     ):
@@ -139,15 +158,15 @@ def _calculate(a: Decimal, sign: str, b: Decimal) -> str | None:
         return f"about {(+exact).normalize():f}"
 
 
-def names(text: str, heard: Sequence[str]) -> list[str]:
-    """The user's name: remembered from what was said, or greeted when it is given."""
-    if ASKS_NAME.search(text):
-        told = [match[1] for said in (*heard, text) for match in NAME.finditer(said)]
-        if told:
+def user_name(text: str, earlier: Sequence[str]) -> list[str]:
+    """Answer the question for the user's name from earlier messages, or greet the user by name."""
+    if NAME_QUESTION.search(text):
+        names = [match[1] for message in (*earlier, text) for match in NAME.finditer(message)]
+        if names:
             return [
-                f"Your name is {told[-1]}.",
-                f"You told me that your name is {told[-1]}.",
-                f"It is {told[-1]}.",
+                f"Your name is {names[-1]}.",
+                f"You told me that your name is {names[-1]}.",
+                f"It is {names[-1]}.",
             ]
         return []
     match = NAME.search(text)
@@ -161,15 +180,19 @@ def names(text: str, heard: Sequence[str]) -> list[str]:
     return []
 
 
-def earlier(text: str, heard: Sequence[str]) -> list[str]:
-    """What the user said before."""
-    if ASKS_BEFORE.search(text) and heard:
-        said = heard[0] if "first" in text.casefold() else heard[-1]
-        return [f'You said: "{said}"', f'You wrote: "{said}"', f'Your words were: "{said}"']
+def earlier_message(text: str, earlier: Sequence[str]) -> list[str]:
+    """Answer the question what the user wrote before, with the first or the last message."""
+    if EARLIER_MESSAGE_QUESTION.search(text) and earlier:
+        message = earlier[0] if "first" in text.casefold() else earlier[-1]
+        return [
+            f'You said: "{message}"',
+            f'You wrote: "{message}"',
+            f'Your words were: "{message}"',
+        ]
     return []
 
 
 def repetition(text: str) -> list[str]:
-    """Repeats what it is told to repeat."""
-    match = REPEAT.match(text)
+    """Answer a request to repeat a text with that text."""
+    match = REPEAT_REQUEST.match(text)
     return [match[1]] if match else []

@@ -128,7 +128,7 @@ async def _send(response: Response, send: Send, turn: Turn) -> None:
 
 
 async def _send_pieces(response: Response, send: Send, turn: Turn) -> None:
-    """Send the pieces of a body, ``response.pace`` seconds apart, or half as many if one is late."""
+    """Send the pieces of a body, ``response.pace`` seconds apart, or half that if one is late."""
     clock = asyncio.get_running_loop().time
     due = None  # when the next piece is to be sent
     for piece in response.body:

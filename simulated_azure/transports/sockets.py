@@ -39,8 +39,9 @@ class Simulator:
     host: the address to listen on. port, https_port: 0 for any free one. key: what clients must
     send; made up if None. token_delay: seconds that the model takes for each token. on_loaded:
     called from a thread when the model is loaded. idle_seconds: after which a client that sends
-    nothing is disconnected. server: the published server to simulate. names: subscription_id, resource_group and workspace, unless they
-    shall be made up. Raises OSError if this computer does not have the address or a port is taken.
+    nothing is disconnected. server: the published server to simulate. names: subscription_id,
+    resource_group and workspace, unless they shall be made up. Raises OSError if this computer does
+    not have the address or a port is taken.
 
     ``url``, ``http_url``: where it answers. ``remote_urls``: the https addresses for other
     computers; none if only this computer can reach it. ``errors``: tracebacks of defects in the
@@ -118,7 +119,8 @@ class Simulator:
             "AZURE_SUBSCRIPTION_ID": self.azure.subscription_id,
             "AZURE_RESOURCE_GROUP": self.azure.resource_group,
             "AZURE_ML_WORKSPACE": self.azure.workspace,
-            "AZURE_MAX_USD_PER_HOUR": "12.0000",  # nothing is billed here; nobody types it like this
+            # Nothing is billed here. Nobody types a limit like this, so it is known as ours.
+            "AZURE_MAX_USD_PER_HOUR": "12.0000",
             "AZURE_RESOURCE_MANAGER_URL": self.url,
             "ARM_CLOUD_METADATA_URL": f"{self.url}/metadata/endpoints?api-version=2019-05-01",
             "REGISTRY_DISCOVERY_ENDPOINT_URL": f"{self.url}/",

@@ -143,6 +143,30 @@ def assert_simulated(variables: dict[str, str]) -> None:
 # Which endpoint answers
 
 
+def test_the_simulated_endpoint_plays_the_server_that_a_variable_names(person, use):
+    lines = person.connect(SIMULATED_SERVER="serve")
+    assert lines == [SIMULATED.replace("model;", "model behind the server serve;")]
+    use(person.variables)
+    url, key = (os.environ["AZURE_INFERENCE_" + name] for name in ("ENDPOINT_HTTP", "CREDENTIAL"))
+    assert requests.get(f"{url}/info", headers={"api-key": key}).status_code == 404
+    person.remove("SIMULATED_SERVER")
+    assert person.connect() == [SIMULATED]
+    assert requests.get(f"{url}/info", headers={"api-key": key}).status_code == 200
+
+
+def test_a_file_may_name_the_server(person, tmp_path):
+    (tmp_path / ".env").write_text("SIMULATED_SERVER=serve\n", encoding="utf-8")
+    assert "behind the server serve" in person.connect()[0]
+
+
+def test_a_wrong_name_of_a_server_is_refused_without_repeating_it(person):
+    with pytest.raises(ConnectionSettingsError) as error:
+        person.connect(SIMULATED_SERVER="perhaps-a-key")
+    assert str(error.value) == (
+        "SIMULATED_SERVER is not the name of a server. Set it to inference or serve, or remove it."
+    )
+
+
 def test_a_second_call_changes_nothing(person):
     lines, first = person.connect(), dict(person.variables)
     assert person.connect() == lines == [SIMULATED]
@@ -327,6 +351,22 @@ def test_a_dotenv_file_with_a_byte_order_mark_is_read(person, tmp_path):
     assert person.variables["AZURE_ML_WORKSPACE"] == "mine"
 
 
+def test_a_dotenv_file_that_may_not_be_read_is_named(person, tmp_path, monkeypatch):
+    (tmp_path / ".env").write_text("AZURE_ML_WORKSPACE=mine\n")
+    monkeypatch.setattr(Path, "read_text", not_allowed)  # root may read every file
+    with pytest.raises(ConnectionSettingsError, match="You may not read .*env. Make the file"):
+        person.connect()
+
+
+def test_a_folder_above_that_may_not_be_entered_is_passed_over(person, monkeypatch):
+    monkeypatch.setattr(Path, "is_file", not_allowed)
+    assert "simulated" in person.connect()[0]
+
+
+def not_allowed(path: Path, *arguments, **options) -> None:
+    raise PermissionError(13, "Permission denied", str(path))
+
+
 def test_a_dotenv_file_in_another_encoding_is_named(person, tmp_path):
     (tmp_path / ".env").write_bytes("AZURE_ML_WORKSPACE=mine\n".encode("utf-16"))
     with pytest.raises(ConnectionSettingsError, match="is not UTF-8 text"):
@@ -381,7 +421,7 @@ def test_the_switch_of_python_dotenv_is_obeyed(person, tmp_path):
         ("https://a.example/v1/chat/completions?x=1", "key", "Remove /v1/chat/completions"),
         ("https://a.openai.azure.com/Score", "key", "Set it to 'https://a.openai.azure.com'"),
         ("https://a.services.ai.azure.com/models/info", "key", "azure.com/models'"),
-        ("'https://a.openai.azure.com'", "key", "marks. Remove them. Set it to 'https://a.openai"),
+        ("'https://a.openai.azure.com'", "key", "brackets. Remove them. Set it to 'https://a.op"),
         ("https://ai.azure.com/build/deployments", "key", "a page in the portal"),
         ("https://", "key", "contains no URL"),
         ("https://[::1", "key", "contains no URL"),
@@ -393,7 +433,7 @@ def test_the_switch_of_python_dotenv_is_obeyed(person, tmp_path):
         ("https://a.example\n", "key", "spaces, line breaks or invisible characters"),
         ("https://a.example", "secret-word ", "spaces, line breaks or invisible characters"),
         ("https://a.example", "secret\u200bword", "invisible characters (1 of 11 characters)"),
-        ("https://a.example", "\u201csecret-word\u201d", "is in quotation marks. Remove them."),
+        ("https://a.example", "\u201csecret-word\u201d", "begins or ends with a quotation mark"),
         ("https://me:secret@a.example", "key", "a password or an access token"),
         ("https://a.example/score?key=secret", "key", "Remove /score and whatever follows it"),
         ("https://a.example?key=secret", "key", "a part that begins with ?"),
@@ -401,7 +441,7 @@ def test_the_switch_of_python_dotenv_is_obeyed(person, tmp_path):
         ("https://a.example\nsecret", "key", "spaces, line breaks or invisible characters"),
         ("secret.word", "key", "does not begin with https://"),
         ("eyJhbGciOi.secret.sig", "key", "a password or an access token"),
-        ("\u201chttps://a.example\u201d", "key", "is in quotation marks. Remove them."),
+        ("\u201chttps://a.example\u201d", "key", "is in quotation marks or brackets. Remove them."),
         ("https://a.example", "secret\nword", "spaces, line breaks or invisible characters"),
         ("wss://a.openai.azure.com/secret", "key", "does not begin with https://"),
         ("https://localhost:secret", "key", "a port that is not a number from 1 to 65535"),
@@ -413,6 +453,41 @@ def test_the_switch_of_python_dotenv_is_obeyed(person, tmp_path):
         ("", "Endpoint=https://a.example;AccountKey=secret", "contains a connection string"),
         ("AZURE_INFERENCE_ENDPOINT=https://a.example", "key", "without a name such as Endpoint="),
         ("https://a.example/s3cret0/x", "s3cret0/x", "contains the key, which belongs in"),
+        ("secretword0123456", "phi4.eastus.inference.ml.azure.com", "look swapped"),
+        (
+            "https://a.example",
+            "https://a.example/secret",
+            "contains a URL. Set it to the key alone",
+        ),
+        ("https://a.example;secret", "", "more than one value (a semicolon or a comma)"),
+        ("secretword0123456789", "key", "If it is the key, it belongs in AZURE_INFERENCE_CREDENT"),
+        ("<https://a.openai.azure.com>", "key", "brackets. Remove them. Set it to 'https://a.op"),
+        ("`https://a.example`", "key", "is in quotation marks or brackets. Remove them."),
+        ("https://<secret>.openai.azure.com", "key", "a placeholder like <name>"),
+        ("  ", "key", "or remove it to use the simulated endpoint"),
+        ("''", "key", "is empty (2 characters"),
+        ("https:/a.openai.azure.com", "key", "https://. Set it to 'https://a.openai.azure.com'"),
+        ("https//a.openai.azure.com", "key", "https://. Set it to 'https://a.openai.azure.com'"),
+        (r"https:\\a.openai.azure.com", "key", "https://. Set it to 'https://a.openai.azure.com'"),
+        ("localhost:8000", "key", "http:// or https://. Set it to 'http://localhost:8000'"),
+        (
+            "https://a.openai.azure.com/v1/v1",
+            "key",
+            "twice. Set it to 'https://a.openai.azure.com/v1'",
+        ),
+        ("https://a.openai.azure.com/v1/v1/score", "key", "Set it to 'https://a.openai.azure.com'"),
+        (
+            "https://a.openai.azure.com/swagger.json",
+            "key",
+            "Set it to 'https://a.openai.azure.com'",
+        ),
+        ("https://a.services.ai.azure.com/api/projects/secret", "key", "ai.azure.com/models'"),
+        ("https://a.example", '"secret-word', "begins or ends with a quotation mark"),
+        ("https://a.example", "<secret-word>", "begins or ends with a quotation mark, a bracket"),
+        ("https://a.example", "secret-word;", "a comma or a semicolon"),
+        ("https://a.example", '{"primaryKey":"secret"}', "set the variable to the key alone"),
+        ("https://a.example", "\u2022" * 12, "Press the page's button that copies the key"),
+        ("https://a.example", "*" * 32, "the dots or asterisks that a page shows"),
     ],
 )
 def test_settings_that_cannot_work_name_the_fix_and_never_the_key(endpoint, key, message):
@@ -492,7 +567,10 @@ from azure.identity.aio import DefaultAzureCredential
 
 async def ask():
     url = os.environ["AZURE_INFERENCE_ENDPOINT"]
-    async with DefaultAzureCredential() as credential, ChatCompletionsClient(url, credential) as client:
+    async with (
+        DefaultAzureCredential() as credential,
+        ChatCompletionsClient(url, credential) as client,
+    ):
         question = [UserMessage("What is the capital of France?")]
         return (await client.complete(messages=question, temperature=0)).choices[0].message.content
 

@@ -37,7 +37,7 @@ LONGEST_RUN = 300  # seconds until a process that hangs is ended
 
 
 def run(folder: Path, simulator, script: str, **variables: str) -> subprocess.CompletedProcess:
-    """Run a script beside a file robust.py that holds the code of the file, in a process of its own.
+    """Run a script beside robust.py, a copy of the file, in a process of its own.
 
     Args:
         variables: all that the process gets besides the few that it needs.

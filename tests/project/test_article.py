@@ -1,4 +1,4 @@
-"""The table that says where the article is taught is complete, true of the notebooks, and rendered."""
+"""The table of where the article is taught is complete, fits the notebooks, and is rendered."""
 
 from __future__ import annotations
 

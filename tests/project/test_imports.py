@@ -1,4 +1,7 @@
-"""Arrows go one way: notebooks -> helpers -> simulated_azure; sockets and processes stand in transports/ only."""
+"""Imports go one way: notebooks -> helpers -> simulated_azure.
+
+Only transports/ uses sockets and processes.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NOT_IN_A_BROWSER = ("uvicorn", "ssl", "subprocess", "trustme")
 OURS = ("helpers", "simulated_azure", "tools", "tests", "conftest")
-# Runs where those modules are missing: everything else is imported, and a question is answered by the core alone.
+# A program without those modules: it imports everything else, and azure.handle answers a question.
 WITHOUT_THEM = f"""
 import importlib, json, pkgutil, sys
 for name in {NOT_IN_A_BROWSER}:
@@ -26,8 +29,10 @@ for module in pkgutil.walk_packages(simulated_azure.__path__, "simulated_azure."
 from simulated_azure.azure import SimulatedAzure
 from simulated_azure.http import Request
 azure = SimulatedAzure()
-question = {{"messages": [{{"role": "user", "content": "What is the capital of France?"}}], "temperature": 0}}
-request = Request("POST", "/chat/completions", "", {{"api-key": azure.key}}, json.dumps(question).encode())
+message = {{"role": "user", "content": "What is the capital of France?"}}
+body = json.dumps({{"messages": [message], "temperature": 0}}).encode()
+headers = {{"api-key": azure.key, "content-type": "application/json"}}
+request = Request("POST", "/chat/completions", "", headers, body)
 print(json.loads(azure.handle(request).body)["choices"][0]["message"]["content"])
 """
 

@@ -1,4 +1,4 @@
-"""The program `lessons`: the real one, in processes of its own, and its advice where it cannot start."""
+"""The program `lessons`, run in processes of its own, and its advice if it cannot start."""
 
 from __future__ import annotations
 
@@ -242,6 +242,25 @@ def test_what_is_not_a_port_is_refused(capsys, text):
     with pytest.raises(SystemExit):
         lessons.arguments().parse_args([f"--port={text}"])
     assert f"got {text!r}, expected a port from 0 to 65535" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (
+            PermissionError(13, "Permission denied", "/read-only"),
+            "may not write /read-only. Set .* HOME",
+        ),
+        (ValueError("no certfile"), "refuses a setting: no certfile. .* JUPYTER_CONFIG_DIR"),
+    ],
+)
+def test_what_stops_jupyterlab_is_explained(monkeypatch, error, advice):
+    def stop(options: list[str]) -> None:
+        raise error
+
+    monkeypatch.setattr("jupyterlab.labapp.LabApp.initialize_server", stop)
+    with pytest.raises(SystemExit, match=advice):
+        lessons.run_jupyterlab("127.0.0.1", 0, False)
 
 
 def test_an_address_of_another_computer_is_explained():

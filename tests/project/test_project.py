@@ -1,4 +1,4 @@
-"""The repository itself: one source of dependencies, commands that are told truly, nothing private, no lint."""
+"""The repository: dependencies have one source, documented commands work, nothing is private."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-EXPORT = "export -q --locked --offline --no-hashes --no-annotate --no-header --no-default-groups --no-emit-project"
+EXPORT = (
+    "export -q --locked --offline --no-hashes --no-annotate --no-header --no-default-groups "
+    "--no-emit-project"
+)
 PRIVATE = re.compile(
     r"(?<![\w.:/])/(?:root|work|home)/[\w.-]+|BEGIN [A-Z ]*PRIVATE KEY|\bghp_\w{20}|\bsk-\w{20}"
 )

@@ -33,11 +33,13 @@ OPTIONAL = {
 
 
 def sdk_calls(code: str, names: list[str]) -> list[str]:
-    """The calls of the named functions, in order: each as text, with names replaced by what was last assigned to them.
+    """Return the calls of functions with these names, in order, each as text.
 
-    A function is told by its last name or, if imported under another, by the name it was imported by. So that both ways
-    of passing the first two arguments of a client read alike, ``endpoint=`` and ``credential=`` are written as positions.
-    The header by which a lesson asks for a fault is left out, and so are time-outs.
+    Names in a call are replaced by the values last assigned to them. A function is recognised by
+    the last part of its name or, if it is imported as something else, by its original name. A
+    client's ``endpoint=`` and ``credential=`` are written as positional arguments, so that both
+    ways to pass them are equal. The header that requests a fault is left out, and so are
+    time-outs.
     """
     values: dict[str, ast.expr] = {}
     imported: dict[str, str] = {}
@@ -91,7 +93,7 @@ def sdk_calls(code: str, names: list[str]) -> list[str]:
 
 
 def lesson_calls(tie: dict) -> list[str]:
-    """The calls of the cells that a tie names; "given" cells before them only give names their values."""
+    """Return the calls of the cells that a tie names. Its "given" cells only assign values."""
     cells = {
         cell.id: cell.source
         for cell in nbformat.read(ROOT / "notebooks" / f"{tie['lesson']}.ipynb", 4).cells

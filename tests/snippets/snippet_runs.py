@@ -151,7 +151,8 @@ const ends = await Promise.allSettled(files.map((file) => {
   return last;
 }));
 for (const [number, end] of ends.entries()) {
-  console.log(`\\nENDED\\t${files[number]}\\t${end.status === "rejected" ? `${end.reason}`.replaceAll("\\n", " ") : ""}`);
+  const complaint = end.status === "rejected" ? `${end.reason}`.replaceAll("\\n", " ") : "";
+  console.log(`\\nENDED\\t${files[number]}\\t${complaint}`);
 }
 """
 IN_ONE_SHELL = r"""

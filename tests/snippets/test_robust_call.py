@@ -1,4 +1,4 @@
-"""The robust call: whole answers or exceptions that say what to do, within a deadline, and no key anywhere.
+"""The robust call: whole answers or exceptions, within a deadline, and no key anywhere.
 
 The file for the retired package is tested in tests/lessons/test_complete.py.
 """
