@@ -43,7 +43,7 @@ from azure.ai.inference.models import (
 from azure.core.credentials import AzureKeyCredential
 from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import DefaultAzureCredential, EnvironmentCredential, get_bearer_token_provider
-from lesson_sources import read_lesson, robust_box
+from lesson_sources import read_lesson, robust_call
 from openai import AsyncOpenAI, DefaultHttpxClient, OpenAI
 from test_complete import ID
 
@@ -525,12 +525,12 @@ def lesson_cells(lesson: str) -> dict[str, str]:
 
 
 def robust_complete() -> str:
-    """Return the code of lesson 09's box without its last lines, which ask a question."""
-    return robust_box().partition("\nif __name__")[0]
+    """Return the code of lesson 09's file without its last lines, which ask a question."""
+    return robust_call().partition("\nif __name__")[0]
 
 
-def taught_box(client: Any, code: str) -> dict[str, Any]:
-    """Return the names that the code of lesson 09's box defines, with another client."""
+def taught_functions(client: Any, code: str) -> dict[str, Any]:
+    """Return the names that the code of lesson 09's file defines, with another client."""
     names: dict[str, Any] = {"openai": openai, "ID": ID}
     exec(code, names)
     names["client"] = client
@@ -751,7 +751,7 @@ def test_the_lessons_reason_of_returns_some_text_for_any_body(body):
 )
 def test_the_reason_in_of_lesson_09_reads_the_body_of_the_new_packages_errors(fault, sides):
     old, new = sides
-    box = taught_box(old.client, robust_complete())
+    box = taught_functions(old.client, robust_complete())
     assert box["reason_in"](new.failure(fault).body) == box["reason_of"](old.failure(fault))
 
 
@@ -854,7 +854,7 @@ def robust(sides) -> SimpleNamespace:
     old, new = sides
 
     def run(code: str, client: Any, headers_of: Callable[[dict], dict]) -> Callable[..., tuple]:
-        lesson = taught_box(client, code)
+        lesson = taught_functions(client, code)
 
         def outcome(fault: str, **settings: Any) -> tuple:
             waits: list[float] = []
@@ -917,7 +917,7 @@ def test_complete_migrated_to_openai_gives_up_with_the_same_message(fault, robus
 
 def test_complete_migrated_to_openai_repeats_nothing_after_a_refused_certificate(sides):
     new = sides[1]
-    lesson = taught_box(new.client, replaced(robust_complete()))
+    lesson = taught_functions(new.client, replaced(robust_complete()))
     with DefaultHttpxClient(verify=ssl.create_default_context(cafile=certifi.where())) as strict:
         client = OpenAI(
             base_url=f"{new.endpoint}/v1", api_key="made-up", http_client=strict, max_retries=0
@@ -932,7 +932,7 @@ def test_complete_migrated_to_openai_repeats_nothing_after_a_refused_certificate
 )
 def test_complete_migrated_to_openai_shows_no_key_and_repeats_nothing_unsent(sides, key, host):
     with OpenAI(base_url=host or f"{sides[1].endpoint}/v1", api_key=key, max_retries=0) as client:
-        lesson = taught_box(client, replaced(robust_complete()))
+        lesson = taught_functions(client, replaced(robust_complete()))
         with pytest.raises(RuntimeError, match="attempts: 1,") as caught:
             lesson["complete"](FRANCE, sleep=lambda wait: None)
     assert "not-the-key" not in "".join(traceback.format_exception(caught.value))
@@ -940,7 +940,7 @@ def test_complete_migrated_to_openai_shows_no_key_and_repeats_nothing_unsent(sid
 
 def test_complete_migrated_to_openai_names_the_status_if_nothing_else_is_known(unwilling):
     with OpenAI(base_url=unwilling.url, api_key="made-up", max_retries=0) as client:
-        lesson = taught_box(client, replaced(robust_complete()))
+        lesson = taught_functions(client, replaced(robust_complete()))
         with pytest.raises(
             RuntimeError, match="409: Conflict" if unwilling.answers else "Connection error"
         ) as caught:
