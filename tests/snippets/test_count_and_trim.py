@@ -1,4 +1,4 @@
-"""Count tokens and trim: the count is that of the server, and what is sent fits into the context."""
+"""Count tokens and trim: the server counts the same, and what is sent fits into the context."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def shared_manager(tmp_path_factory) -> Iterator[Manager]:
 
 @pytest.fixture
 def manager(shared_manager) -> Manager:
-    """Return what runs the snippets, in a subscription without endpoints and with an empty journal."""
+    """Return what runs the snippets, without endpoints and with an empty journal."""
     shared_manager.subscription.endpoints.clear()
     shared_manager.simulator.azure.journal.clear()
     return shared_manager
@@ -288,6 +288,7 @@ def test_the_delete_snippet_names_the_endpoints_that_there_are(manager):
     done = manager.run("delete", "my-phi5", "--yes")
     assert done.code == 1
     assert done.stderr == (
-        f"Nothing was deleted. {manager.workspace} has no endpoint my-phi5, only these: ['{NAME}']\n"
+        f"Nothing was deleted. {manager.workspace} has no endpoint my-phi5, "
+        f"only these: ['{NAME}']\n"
     )
     assert manager.changes() == []
