@@ -1,5 +1,5 @@
 # Last run with azure-ai-ml 1.35.2, azure-identity 1.27.0 and requests 2.34.2 on 29 November 2026.
-# Needs AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP, AZURE_ML_WORKSPACE and AZURE_MAX_USD_PER_HOUR (the most you agree to pay).
+# Needs AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP, AZURE_ML_WORKSPACE and AZURE_MAX_USD_PER_HOUR (what you agree to pay).
 import os
 
 import requests

@@ -221,7 +221,7 @@ def longest_of(path: Path) -> int:
 
 def test_every_link_of_the_page_leads_to_a_file():
     targets = set(re.findall(r"\]\(([^)]+)\)", page()))
-    assert {target for target in targets if not (SNIPPETS / target).is_file()} == set()
+    assert {target for target in targets if not (SNIPPETS / target).exists()} == set()
     files = {path.relative_to(SNIPPETS).as_posix() for path in snippet_files()}
     assert files <= targets
 
@@ -317,10 +317,9 @@ def test_a_snippet_opens_with_what_it_was_run_with_and_what_it_needs_and_is_shor
     if path.suffix == ".cs":
         packages = re.findall(r"^#:package (\S+)@(\S+)$", code, re.MULTILINE)
         names = " and ".join(f"{name} {version}" for name, version in packages)
+        versions = re.escape(f".NET 10 with {names}")
         assert re.fullmatch(
-            rf"// Not executed, only parsed: for .NET 10 with {re.escape(names)}, "
-            r"\d+ \w+ \d{4}\.",
-            first,
+            rf"// Not executed, only parsed: for {versions}, \d+ \w+ \d{{4}}\.", first
         )
         return
     names, date = re.fullmatch(rf"{mark} Last run with (.+) on (\d+ \w+ \d{{4}})\.", first).groups()

@@ -120,7 +120,7 @@ def shared_manager(tmp_path_factory) -> Iterator[Manager]:
 
 @pytest.fixture
 def manager(shared_manager) -> Manager:
-    """Return what runs the snippets, in a subscription without endpoints, its journal empty."""
+    """Return what runs the snippets, without endpoints and with an empty journal."""
     shared_manager.subscription.endpoints.clear()
     shared_manager.simulator.azure.journal.clear()
     return shared_manager

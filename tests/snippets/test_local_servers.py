@@ -1,4 +1,4 @@
-"""The same program with servers on this computer: their models, and a message if none answers."""
+"""The same program with servers on this computer, and with none that answers."""
 
 from __future__ import annotations
 

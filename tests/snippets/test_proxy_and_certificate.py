@@ -1,4 +1,4 @@
-"""A company's proxy and certificate: in the call or in variables, and explained on failure."""
+"""A company's proxy and certificate: named by options or variables, explained if they fail."""
 
 from __future__ import annotations
 

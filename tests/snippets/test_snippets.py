@@ -1,8 +1,8 @@
 """What each snippet prints, and what the endpoint receives from it.
 
-Each runs in a process of its own with its real client (see ``snippet_runs.py``). C# is parsed, not
-run (``csharp.py``). A few processes run at the same time, because many of them wait: before they
-try again, or for an answer that never comes.
+Each runs in a process of its own with its real client (see ``snippet_runs.py``). C# is in
+``test_csharp.py``. A few processes run at the same time, because many of them wait: before they try
+again, or for an answer that never comes.
 """
 
 from __future__ import annotations
