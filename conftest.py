@@ -14,7 +14,7 @@ from itertools import groupby
 import pytest
 import toolchain
 from nbval.plugin import IPyNbCell, IPyNbFile
-from notebook_items import further_runs
+from notebook_items import runs_of
 
 from tools.refresh import forget_own_settings
 
@@ -47,12 +47,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Add second runs and folded blocks after the cells of a lesson. Move long files forward."""
+    """Add to the cells of lessons what runs besides them. Move long files forward."""
     collected, items[:] = list(items), []
     for parent, group in groupby(collected, key=lambda item: item.parent):
         tests = list(group)
         if isinstance(parent, IPyNbFile):
-            tests += further_runs(parent, tests)
+            tests = runs_of(parent, tests)
             for test in tests:
                 test.output_timeout = LONGEST_WAIT_FOR_OUTPUT
         items += tests

@@ -1,13 +1,27 @@
-"""What runs in a lesson's kernel after its cells: some cells again, and the folded blocks."""
+"""What runs in a lesson's kernel: its cells, some of them again, sections alone, folded blocks.
+
+The core of a lesson comes before its sections in depth, so the lesson's own run shows that the core
+needs none of them, and that the first section needs nothing but the core. Each other section runs
+once more with what the core has left, and without a comparison of outputs. The last comes first:
+so no section finds what an earlier one has changed in an object that cannot be copied. Sections
+that start other programs are slow: of these, only the names that they need are looked up.
+"""
 
 from __future__ import annotations
 
+import ast
+import builtins
 import copy
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
 
 import nbformat
+from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell, IPyNbFile
+
+from tools.minutes import TAG, Parts, parts_of
 
 SOLUTION = re.compile(r"<summary>Solution</summary>\n\n```python\n(.*?)```", re.DOTALL)
 OPENAI_BOX = re.compile(
@@ -20,6 +34,7 @@ SECOND_OUTPUTS = {  # (lesson, cell id) -> what it prints the second time
     ("08-cost", "running-look"): "",
     ("08-cost", "running-delete"): "nothing is running\n",
 }
+KERNEL_STATE = Path(__file__).with_name("kernel_state.py")
 
 
 def folded_blocks(text: str) -> list[tuple[str, str]]:
@@ -41,15 +56,23 @@ def folded_blocks(text: str) -> list[tuple[str, str]]:
     return named
 
 
-def second_run(cells: list[IPyNbCell]) -> list[IPyNbCell]:
+def second_run(cells: list[IPyNbCell], parts: Parts) -> list[IPyNbCell]:
     """Return tests that run cells again in the kernel in which they have run already.
 
-    That is what a careless reader does: Run All, and Run All again without a restart.
+    That is what a careless reader does: Run All, and Run All again without a restart. Of the
+    sections in depth, only those are here whose cells print something else the second time.
     """
+    lesson = cells[0].path.stem
+    ids = {cell.id for cell in parts.core}
+    for section in parts.sections.values():
+        if any((lesson, cell.id) in SECOND_OUTPUTS for cell in section):
+            ids |= {cell.id for cell in section}
     again = []
     for item in cells:
+        if item.cell.id not in ids:
+            continue
         cell = copy.deepcopy(item.cell)
-        text = SECOND_OUTPUTS.get((item.path.stem, cell.id))
+        text = SECOND_OUTPUTS.get((lesson, cell.id))
         if text is not None:
             cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=text)]
             cell.outputs = cell.outputs if text else []
@@ -65,23 +88,86 @@ def second_run(cells: list[IPyNbCell]) -> list[IPyNbCell]:
     return again
 
 
-def folded_cells(notebook: IPyNbFile) -> list[IPyNbCell]:
-    """Return tests that run a lesson's folded blocks in its kernel. One that raises fails."""
-    cells = [cell for cell in notebook.nb.cells if cell.cell_type == "markdown"]
-    blocks = folded_blocks("\n".join(cell.source for cell in cells))
-    return [
-        IPyNbCell.from_parent(
-            notebook,
-            name=name,
-            cell_num=number,
-            cell=nbformat.v4.new_code_cell(source),
-            options=defaultdict(bool),
-        )
-        for number, (name, source) in enumerate(blocks)
-    ]
+def run_of(notebook: IPyNbFile, name: str, source: str, tags: Iterable[str] = ()) -> IPyNbCell:
+    """Return a test that runs some code in a lesson's kernel.
+
+    An error fails the test unless there is the tag raises-exception.
+    """
+    options = defaultdict(bool, check_exception="raises-exception" in tags)
+    cell = nbformat.v4.new_code_cell(source, metadata={"tags": [*tags]})
+    return IPyNbCell.from_parent(notebook, name=name, cell_num=0, cell=cell, options=options)
 
 
-def further_runs(notebook: IPyNbFile, cells: list[IPyNbCell]) -> list[IPyNbCell]:
-    """Return the tests that follow those of a lesson's cells."""
-    again = second_run(cells) if notebook.path.stem in RUN_TWICE else []
-    return again + folded_cells(notebook)
+def state_source(function: str) -> str:
+    """Return code that calls a function of kernel_state.py in a kernel and leaves no name there."""
+    source = f"open({str(KERNEL_STATE)!r}, encoding='utf-8').read() + '\\n{function}(shell)'"
+    return f"exec({source}, {{'__name__': 'kernel_state', 'shell': get_ipython()}})"
+
+
+def state_run(notebook: IPyNbFile, name: str, function: str) -> IPyNbCell:
+    """Return a test that calls a function of kernel_state.py in a lesson's kernel."""
+    return run_of(notebook, name, state_source(function))
+
+
+def blocks_by_cell(cells: list[NotebookNode]) -> dict[str, list[tuple[str, str]]]:
+    """Return cell id -> its folded blocks. Their names are numbered through the lesson."""
+    text = [(cell.id, cell.source) for cell in cells if cell.cell_type == "markdown"]
+    named = iter(folded_blocks("\n".join(source for _, source in text)))
+    return {name: [next(named) for _ in folded_blocks(source)] for name, source in text}
+
+
+def names_needed(sources: Iterable[str]) -> list[str]:
+    """Return the names that some cells use and do not define.
+
+    >>> names_needed(["def twice(x):\\n    return factor * x", "print(twice(len(words)))"])
+    ['factor', 'words']
+    """
+    used, defined = set(), {*dir(builtins), "get_ipython"}
+    for node in (node for source in sources for node in ast.walk(ast.parse(source))):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else defined).add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            defined.add(node.name)
+        elif isinstance(node, ast.arg):
+            defined.add(node.arg)
+        elif isinstance(node, ast.ExceptHandler):
+            defined.add(node.name)
+        elif isinstance(node, ast.alias):
+            defined.add((node.asname or node.name).partition(".")[0])
+    return sorted(used - defined)
+
+
+def runs_of(notebook: IPyNbFile, cells: list[IPyNbCell]) -> list[IPyNbCell]:
+    """Return the tests of a lesson: its cells, and what runs besides them."""
+    parts = parts_of(notebook.nb.cells)
+    runs = list(cells)
+    if len(cells) < sum(cell.cell_type == "code" for cell in notebook.nb.cells):
+        return runs  # somebody has named one cell
+    if notebook.path.stem in RUN_TWICE:
+        runs += second_run(cells, parts)
+    blocks = blocks_by_cell(notebook.nb.cells)
+
+    def folded(part: Iterable[NotebookNode]) -> list[IPyNbCell]:
+        named = [block for cell in part for block in blocks.get(cell.id, [])]
+        return [run_of(notebook, name, source) for name, source in named]
+
+    if not parts.is_divided:
+        return runs + folded(notebook.nb.cells)
+    names = {item.cell.id: item.name for item in cells}
+    tests_of_core = [item for item in cells if TAG not in item.cell.metadata.get("tags", [])]
+    runs.insert(len(tests_of_core), state_run(notebook, "keep the core", "keep"))
+    alone = []
+    for number, (title, section) in reversed([*enumerate(parts.sections.items())]):
+        code = [cell for cell in section if cell.cell_type == "code"]
+        start = state_run(notebook, f"back to the core for {title}", "restore")
+        if any(tag.startswith("needs-") for cell in code for tag in cell.metadata.get("tags", [])):
+            names_only = ", ".join(names_needed(cell.source for cell in code))
+            alone += [start, run_of(notebook, f"names that {title} needs", f"[{names_only}]")]
+            runs += folded(section)
+        elif number > 0 or folded(section):  # the first has run alone already, after the core
+            alone.append(start)
+            for cell in code:
+                tags = cell.metadata.get("tags", [])
+                alone.append(run_of(notebook, f"{names[cell.id]} alone", cell.source, tags))
+            alone += folded(section)
+    return [*runs, state_run(notebook, "back to the core", "restore"), *folded(parts.core), *alone]

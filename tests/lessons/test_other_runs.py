@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import nbformat
@@ -14,10 +14,17 @@ import toolchain
 from fork_server import ForkServer
 from kernels import Kernel, printed
 from lesson_sources import NOTEBOOKS, code_cells, read_lesson
+from notebook_items import state_source
 
+from tools.minutes import TAG, parts_of
 from tools.refresh import run_cells
 
 SNIPPETS = Path(__file__).parents[2] / "snippets"
+DIVIDED = [
+    path
+    for path in sorted(NOTEBOOKS.glob("*.ipynb"))
+    if parts_of(read_lesson(path.stem).cells).is_divided
+]
 
 
 def run(lesson: nbformat.NotebookNode, variables: Mapping[str, str], server: ForkServer | None):
@@ -42,10 +49,75 @@ def items_of(lesson: str, session: pytest.Session) -> list[pytest.Item]:
 def test_second_runs_and_folded_blocks_are_tests_of_their_lesson(request, lesson):
     """Read the tests of this very run; nbval calls the cells "Cell 0", "Cell 1", ..."""
     names = [test.name for test in items_of(lesson, request.session)]
-    cells = [f"Cell {number}" for number in range(len(code_cells(read_lesson(lesson))))]
-    boxes = ["OpenAI box 0"] if lesson == "04-chat-completions" else []
-    again = [f"{name} again" for name in cells]
-    assert names == [*cells, *again, *boxes, "Solution 0"]
+    cells = code_cells(read_lesson(lesson))
+    core = [f"Cell {n}" for n, cell in enumerate(cells) if TAG not in cell.metadata.get("tags", [])]
+    assert [name for name in names if re.fullmatch(r"Cell \d+", name)] == [
+        f"Cell {number}" for number in range(len(cells))
+    ]
+    assert {f"{name} again" for name in core} <= {*names}
+    assert names.count("Solution 0") == 1
+    assert names.count("OpenAI box 0") == (lesson == "04-chat-completions")
+
+
+@pytest.mark.parametrize("path", DIVIDED, ids=lambda path: path.stem)
+def test_every_section_in_depth_runs_alone_after_the_core(request, path):
+    """The first does so when the whole lesson runs, because the core comes before it."""
+    lesson = read_lesson(path.stem)
+    names = [test.name for test in items_of(path.stem, request.session)]
+    numbers = {cell.id: number for number, cell in enumerate(code_cells(lesson))}
+    parts = parts_of(lesson.cells)
+    last_of_core = max(numbers[cell.id] for cell in parts.core if cell.cell_type == "code")
+    assert names[last_of_core : last_of_core + 2] == [f"Cell {last_of_core}", "keep the core"]
+    without_run = []
+    for title, section in [*parts.sections.items()][1:]:
+        code = [cell for cell in section if cell.cell_type == "code"]
+        start = names.index(f"back to the core for {title}") + 1
+        runs = [f"Cell {numbers[cell.id]} alone" for cell in code]
+        if names[start : start + 1] == [f"names that {title} needs"]:
+            assert any("needs-" in tag for cell in code for tag in cell.metadata.get("tags", []))
+        elif names[start : start + len(runs)] != runs:
+            without_run.append(title)
+    assert without_run == []
+
+
+@pytest.fixture(scope="module")
+def kernel(kernel_server) -> Iterator[Kernel]:
+    """Yield a kernel that has run something like the core of a lesson."""
+    running = Kernel(os.environ, kernel_server)
+    running.execute("import os\nwords, server = ['one'], {'names': ['x']}")
+    yield running
+    running.kill()
+
+
+def change_state(kernel: Kernel, function: str) -> None:
+    """Run the code with which the tests of a lesson keep or restore what its core defines."""
+    _, reply = kernel.execute(state_source(function))
+    assert reply["status"] == "ok", reply
+
+
+def test_a_section_finds_what_the_core_has_left_and_nothing_of_another_section(kernel):
+    change_state(kernel, "keep")
+    for _ in range(2):
+        kernel.execute("words.append('two'); server['names'].clear(); os.environ['OTHER'] = '1'")
+        kernel.execute(
+            "import re\nlater = 1\ndef words_of():\n    return later\ndel server['names']"
+        )
+        change_state(kernel, "restore")
+        outputs, _ = kernel.execute("print(words, server, 'OTHER' in os.environ)")
+        assert printed(outputs) == "['one'] {'names': ['x']} False\n"
+        for name in ("later", "words_of", "re"):
+            assert kernel.execute(name)[1].get("ename") == "NameError"
+
+
+def test_a_section_finds_the_deployments_that_the_core_has_left(kernel):
+    subscription = "connect._connection.simulator.azure.control_plane.subscription"
+    kernel.execute("import helpers.connect, sys; helpers.connect()")
+    kernel.execute("connect = sys.modules['helpers.connect']")
+    change_state(kernel, "keep")
+    kernel.execute(f"{subscription}.endpoints.clear()")
+    change_state(kernel, "restore")
+    outputs, _ = kernel.execute(f"print([name for _, name in {subscription}.endpoints])")
+    assert printed(outputs) == "['friday-demo']\n"
 
 
 def test_the_second_run_of_lesson_08_is_compared_with_outputs_that_show_nothing_left(request):
