@@ -19,6 +19,7 @@ from helpers.settings import (
     MAX_USD_PER_HOUR,
     PIECE_LENGTH,
     RESOURCE_MANAGER,
+    SIMULATED_SERVER,
     WORKSPACE_VARIABLES,
     ConnectionSettingsError,
     Settings,
@@ -31,6 +32,7 @@ from helpers.settings import (
 )
 
 if TYPE_CHECKING:
+    from simulated_azure.inference.servers import Server
     from simulated_azure.transports.sockets import Simulator
 
 __all__ = ["Connection", "ConnectionSettingsError", "connect", "describe_endpoint"]
@@ -122,7 +124,11 @@ class Connection:
             cost = "no account, no network, no cost"
             if settings.has_own_subscription:
                 cost = "its answers cost nothing"
-            return f"a simulated Azure on this computer (a tiny language model; {cost})."
+            name = self.simulator.azure.server.name
+            model = "a tiny language model"
+            if name != "inference":  # that is the usual one
+                model += f" behind the server {name}"
+            return f"a simulated Azure on this computer ({model}; {cost})."
         source = self._env_file or ENDPOINT
         if is_on_this_computer(settings.address):
             return f"{settings.address} on this computer, as {source} says."
@@ -158,8 +164,10 @@ class Connection:
 
     def _simulated(self, settings: Settings, variables: Mapping[str, str]) -> dict[str, str | None]:
         """Return what leads clients to the simulated Azure, which is started if need be."""
+        server = simulated_server(variables)
         if self.simulator is None:
             self.simulator = self._start_simulator()
+        self.simulator.azure.server = server
         names = [variables.get(name, "") for name in WORKSPACE_VARIABLES]
         for name in names:
             if len(name) >= PIECE_LENGTH and not is_plain_name(name):
@@ -223,6 +231,9 @@ def connect() -> None:
     are enough, and without the fourth helpers.spending.accept_price refuses every machine. A second
     line says what applies.
 
+    SIMULATED_SERVER (inference or serve) chooses which of the two published servers of managed
+    compute is simulated.
+
     Raises ConnectionSettingsError if the variables cannot work: only one of the two, both swapped,
     a URL without https:// or with /score at its end, a connection string, a key with spaces, an
     amount that is not a number.
@@ -236,6 +247,21 @@ def describe_endpoint() -> str:
     Raises ConnectionSettingsError if they cannot work.
     """
     return _connection.describe_endpoint(read_settings(os.environ))
+
+
+def simulated_server(variables: Mapping[str, str]) -> Server:
+    """Return the published server that the simulated endpoint is to play.
+
+    Raises ConnectionSettingsError if the variable SIMULATED_SERVER names another.
+    """
+    from simulated_azure.inference.servers import INFERENCE, NAMES, SERVERS
+
+    name = variables.get(SIMULATED_SERVER) or INFERENCE.name
+    if name not in SERVERS:
+        raise ConnectionSettingsError(
+            f"{SIMULATED_SERVER} is not the name of a server. Set it to {NAMES}, or remove it."
+        )
+    return SERVERS[name]
 
 
 def simulation(

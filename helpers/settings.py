@@ -21,6 +21,7 @@ WORKSPACE = "AZURE_ML_WORKSPACE"
 WORKSPACE_VARIABLES = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", WORKSPACE)
 MAX_USD_PER_HOUR = "AZURE_MAX_USD_PER_HOUR"  # without it, nothing is deployed for real money
 RESOURCE_MANAGER = "AZURE_RESOURCE_MANAGER_URL"
+SIMULATED_SERVER = "SIMULATED_SERVER"  # which published server the simulated endpoint plays
 # What a person may set, in the environment or in a .env file. preflight() shows which are set.
 KIT_VARIABLES = (ENDPOINT, CREDENTIAL, *WORKSPACE_VARIABLES, MAX_USD_PER_HOUR)
 

@@ -105,11 +105,15 @@ def node() -> list[str]:
 
 
 def environment(name: str) -> list[str]:
-    """Return the Python of ``environments/<name>``. Install there what its lock says."""
+    """Return the Python of ``snippets/environments/<name>``. Install there what its lock says."""
+    return environment_in(SNIPPETS / "environments" / name)
+
+
+def environment_in(folder: Path) -> list[str]:
+    """Return the Python of the project in a folder. Install there what its lock says."""
     uv = os.environ.get("UV") or shutil.which("uv")
     if not uv:
         give_up("uv")
-    folder = SNIPPETS / "environments" / name
     options = ["--frozen", "--quiet", "--no-python-downloads", "--python", sys.executable]
     with installation_lock():
         install([uv, "sync", *options], folder)

@@ -59,12 +59,13 @@ class Detail(StrEnum):
 
 
 class PartType(StrEnum):
-    """What a part of a message's content is. ``input_audio`` is missing in the container, too."""
+    """What a part of a message's content is."""
 
     text = "text"
     image = "image"
     image_url = "image_url"
     audio_url = "audio_url"
+    _input_audio = "input_audio"
 
 
 class ToolType(StrEnum):
@@ -73,39 +74,42 @@ class ToolType(StrEnum):
     function = "function"
 
 
-class Image(Schema):
+class ContentImage(Schema):
     """An image in the request itself."""
 
     data: Any
     detail: Detail | None = Detail.auto
 
 
-class ImageUrl(Schema):
+class ContentImageUrl(Schema):
     """The address of an image."""
 
     url: str
     detail: Detail | None = Detail.auto
 
 
-class AudioUrl(Schema):
+class ContentAudioUrl(Schema):
     """The address of a recording."""
 
     url: str
 
 
 class ContentPart(Schema):
-    """A part of a message's content."""
+    """A part of a message's content.
+
+    The type input_audio never fits, because the container's class reads no field of that name.
+    """
 
     type: PartType
     text: str | None = None
-    image: Image | None = None
-    image_url: ImageUrl | None = None
-    audio_url: AudioUrl | None = None
+    image: ContentImage | None = None
+    image_url: ContentImageUrl | None = None
+    audio_url: ContentAudioUrl | None = None
 
     @model_validator(mode="after")
     def validate_content_part(self) -> ContentPart:
         """Raise ValueError if the part lacks what its type names."""
-        if not getattr(self, self.type.value):
+        if not getattr(self, self.type.value, None) or self.type is PartType._input_audio:
             raise ValueError(
                 f"Content part type is ContentPartType.{self.type.name} "
                 f"but {self.type.value} is not provided."
@@ -133,7 +137,7 @@ class Function(Schema):
     check_name = field_validator("name")(check_function_name)
 
 
-class ToolCall(Schema):
+class ChatCompletionMessageToolCall(Schema):
     """A call of a tool by the model."""
 
     id: str | None = None
@@ -142,11 +146,18 @@ class ToolCall(Schema):
 
 
 class ChatMessage(Schema):
-    """One message of a conversation."""
+    """One message of a conversation.
+
+    It has an ``__init__`` because the container's has one: pydantic then words errors in the parts
+    of a message in another way.
+    """
 
     role: Role
     content: str | list[ContentPart] | None = None
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: list[ChatCompletionMessageToolCall] | None = None
+
+    def __init__(self, **fields: Any):
+        super().__init__(**fields)
 
 
 class ResponseFormat(BaseModel):

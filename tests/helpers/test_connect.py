@@ -143,6 +143,30 @@ def assert_simulated(variables: dict[str, str]) -> None:
 # Which endpoint answers
 
 
+def test_the_simulated_endpoint_plays_the_server_that_a_variable_names(person, use):
+    lines = person.connect(SIMULATED_SERVER="serve")
+    assert lines == [SIMULATED.replace("model;", "model behind the server serve;")]
+    use(person.variables)
+    url, key = (os.environ["AZURE_INFERENCE_" + name] for name in ("ENDPOINT_HTTP", "CREDENTIAL"))
+    assert requests.get(f"{url}/info", headers={"api-key": key}).status_code == 404
+    person.remove("SIMULATED_SERVER")
+    assert person.connect() == [SIMULATED]
+    assert requests.get(f"{url}/info", headers={"api-key": key}).status_code == 200
+
+
+def test_a_file_may_name_the_server(person, tmp_path):
+    (tmp_path / ".env").write_text("SIMULATED_SERVER=serve\n", encoding="utf-8")
+    assert "behind the server serve" in person.connect()[0]
+
+
+def test_a_wrong_name_of_a_server_is_refused_without_repeating_it(person):
+    with pytest.raises(ConnectionSettingsError) as error:
+        person.connect(SIMULATED_SERVER="perhaps-a-key")
+    assert str(error.value) == (
+        "SIMULATED_SERVER is not the name of a server. Set it to inference or serve, or remove it."
+    )
+
+
 def test_a_second_call_changes_nothing(person):
     lines, first = person.connect(), dict(person.variables)
     assert person.connect() == lines == [SIMULATED]

@@ -31,7 +31,8 @@ from simulated_azure.http import Request
 azure = SimulatedAzure()
 message = {{"role": "user", "content": "What is the capital of France?"}}
 body = json.dumps({{"messages": [message], "temperature": 0}}).encode()
-request = Request("POST", "/chat/completions", "", {{"api-key": azure.key}}, body)
+headers = {{"api-key": azure.key, "content-type": "application/json"}}
+request = Request("POST", "/chat/completions", "", headers, body)
 print(json.loads(azure.handle(request).body)["choices"][0]["message"]["content"])
 """
 

@@ -82,9 +82,9 @@ def ask_core(
 ) -> Response:
     """Return the response to a request with the key, without sockets.
 
-    headers: with _ in place of -. The content type is JSON unless they say otherwise.
+    headers: with _ in place of -. A body is JSON unless they say otherwise.
     """
     content = json.dumps(body).encode() if isinstance(body, dict) else body
-    all_headers = {"api-key": azure.key, "content-type": "application/json"}
+    all_headers = {"api-key": azure.key} | ({"content-type": "application/json"} if body else {})
     all_headers |= {name.replace("_", "-"): value for name, value in headers.items()}
     return azure.handle(Request(method, path, query, all_headers, content))

@@ -18,6 +18,7 @@ ASK = {
     ]
 }
 GREEDY = {**ASK, "temperature": 0}
+AS_SERVE = {"x-simulated-server": "serve"}  # for requests to the server foundation-model-serve
 CHAT, V1_CHAT = "/chat/completions", "/v1/chat/completions"
 DEADLINE = 60  # seconds after which something that should have happened is given up
 
@@ -78,7 +79,7 @@ def exchange(url: str, certificates: str, *parts: bytes) -> bytes:
 def wire_request(key: str, body: dict, version: str = "1.1", **headers: str) -> bytes:
     """Return a POST for a completion as it stands on the wire."""
     content = json.dumps(body).encode()
-    headers = {"Connection": "close", **headers}
+    headers = {"Connection": "close", "Content-Type": "application/json", **headers}
     lines = [f"POST {CHAT} HTTP/{version}", "Host: x", f"api-key: {key}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     lines += [f"Content-Length: {len(content)}", "", ""]

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+import requests
 from raw_http import ASK, DEADLINE, GREEDY, open_socket, received, wire_request
 
 from simulated_azure.__main__ import main
@@ -25,7 +26,12 @@ from simulated_azure.transports.addresses import is_loopback, remote_hosts
 
 ROOT = Path(__file__).parents[2]
 PASS_THROUGH = {"extra-parameters": "pass-through"}
-RUNNING = r"simulated Azure [\w.]+: answers at https://\S+ and http://\S+; Ctrl\+C ends it\.\n"
+RUNNING = (
+    r"simulated Azure [\w.]+: answers at https://\S+ and http://\S+ "
+    r"as the server inference \(foundation-model-inference\); Ctrl\+C ends it\.\n"
+)
+
+PATHS_OF_ONE_SERVER = ("/info", "/v1/models")  # of inference, of serve
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 
@@ -373,6 +379,11 @@ KEY_REFUSED = (
 @pytest.mark.parametrize(
     "arguments, message",
     [
+        (
+            ["--server", "vllm"],
+            "argument --server: no such server: expected inference or serve "
+            "(also in the variable SIMULATED_SERVER)",
+        ),
         (["--port", "x"], "argument --port: 'x' is not a port: expected a number from 0 to 65535"),
         (
             ["--https-port", "65536"],
@@ -397,6 +408,28 @@ KEY_REFUSED = (
 )
 def test_a_bad_argument_is_refused_in_one_clear_line(monkeypatch, capsys, arguments, message):
     assert refusal(monkeypatch, capsys, *arguments) == message
+
+
+def test_a_wrong_name_of_a_server_in_the_variable_is_refused_without_repeating_it(
+    monkeypatch, capsys
+):
+    monkeypatch.setenv("SIMULATED_SERVER", "perhaps-a-key")
+    assert refusal(monkeypatch, capsys) == (
+        "argument --server: no such server: expected inference or serve "
+        "(also in the variable SIMULATED_SERVER)"
+    )
+
+
+@pytest.mark.parametrize("place", ["option", "variable"])
+def test_it_plays_the_server_that_is_chosen_and_says_so(start, monkeypatch, place):
+    monkeypatch.setenv("SIMULATED_SERVER", "serve" if place == "variable" else "inference")
+    command = start(*(["--server", "serve"] if place == "option" else []))
+    url = command.variables["AZURE_INFERENCE_ENDPOINT_HTTP"]
+    key = {"api-key": command.variables["AZURE_INFERENCE_CREDENTIAL"]}
+    statuses = [requests.get(url + path, headers=key).status_code for path in PATHS_OF_ONE_SERVER]
+    assert statuses == [404, 200]
+    command.process.terminate()
+    assert "as the server serve (foundation-model-serve)" in command.end()[1]
 
 
 @pytest.mark.parametrize("option", ["--port", "--https-port"])

@@ -7,7 +7,7 @@ import json
 import pytest
 from azure.core.exceptions import HttpResponseError
 from endpoint_clients import MESSAGES, refusal, text_of
-from raw_http import ASK, V1_CHAT, post
+from raw_http import AS_SERVE, ASK, V1_CHAT, post
 
 PASS_THROUGH = {"extra-parameters": "pass-through"}
 
@@ -120,7 +120,7 @@ def test_an_extra_parameter_that_the_engine_does_not_know_fails_even_with_pass_t
 
 
 def test_the_engine_writes_the_place_of_an_unknown_parameter_as_seen_in_the_wild(simulator):
-    status, answer = post(simulator, {**ASK, "nonsense": 1}, V1_CHAT)
+    status, answer = post(simulator, {**ASK, "nonsense": 1}, V1_CHAT, **AS_SERVE)
     assert (status, answer["object"], answer["type"]) == (400, "error", "BadRequestError")
     assert answer["message"].startswith(
         "[{'type': 'extra_forbidden', 'loc': ('body', 'nonsense'), "

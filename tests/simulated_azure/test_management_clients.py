@@ -399,7 +399,6 @@ def test_the_openai_client_calls_a_deployed_endpoint_under_v1(served):
     messages = [{"role": "user", "content": QUESTION}]
     answer = client.chat.completions.create(model="Phi-4", messages=messages, temperature=0)
     assert answer.choices[0].message.content == ANSWER
-    assert [model.id for model in client.models.list()] == ["Phi-4"]
 
 
 def test_a_long_answer_needs_a_longer_time_out_than_the_default(manager, place, served, spare):

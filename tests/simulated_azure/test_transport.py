@@ -149,7 +149,8 @@ def test_one_connection_carries_many_requests_also_after_errors(simulator):
     connection.connect()
     port, statuses = connection.sock.getsockname()[1], []
     for body in ({}, GREEDY, {**GREEDY, "temperature": 9}, {**GREEDY, "stream": True}):
-        connection.request("POST", CHAT, json.dumps(body), {"api-key": simulator.azure.key})
+        headers = {"api-key": simulator.azure.key, "Content-Type": "application/json"}
+        connection.request("POST", CHAT, json.dumps(body), headers)
         response = connection.getresponse()
         response.read()
         statuses.append(response.status)
