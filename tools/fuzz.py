@@ -2,26 +2,29 @@
 
 ``python -m tools.fuzz --cases 10000``
 
-The requests come from schemathesis, which reads /openapi.json: valid ones, and some with a mistake.
-Each server answers over a real socket. A case fails if the status is 500 or more, if the document
-lacks the status, the content type or a header of the answer, if the body does not fit its schema
-(each event of a stream as well), if the key is not needed where the document says so, or if another
-method gets anything but 405. The tests run 1,000 cases by the same code.
+schemathesis makes the requests from /openapi.json, and each server answers over a real socket. Some
+requests are systematic: each limit and each type, kept and broken. The others are random, with and
+without a mistake. A case fails if
 
-The same number of cases gives the same requests with the versions of uv.lock.
+* the status is 500 or more, or nothing is answered;
+* the document lacks the status, the content type or a header of the answer;
+* the body, or an event of a stream, does not fit its schema;
+* another method does not get 405, or a request without the key succeeds.
+
+The tests run 1,000 cases. The same number of cases gives the same requests, by the versions in
+uv.lock.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
+from typing import Any
 
 import requests
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -30,6 +33,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import FailureGroup
 from schemathesis.generation import GenerationMode
+from schemathesis.generation.case import Case
 from schemathesis.schemas import APIOperation, BaseSchema
 from schemathesis.specs.openapi.checks import (
     allow_header_conformance,
@@ -54,51 +58,90 @@ CHECKS = [
     allow_header_conformance,
     ignored_auth,
 ]
-CONFIG = SchemathesisConfig.from_dict({"generation": {"with-security-parameters": False, "allow-extra-parameters": False}})
-CHAT_WEIGHT = 12  # cases of a chat route for each case of another
 MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
-# Longer answers say nothing new and take long: limits above these are lowered before sending.
+GENERATION = {"with-security-parameters": False, "allow-extra-parameters": False}
+CHAT_WEIGHT = 12  # cases of a chat route for each case of another route
+SYSTEMATIC_SHARE = 0.75  # of the cases of a route, at most
+# What makes answers long is lowered to these: long answers take long, and are no other kind.
 MAX_TOKENS, MAX_CHOICES = 8, 3
+LARGEST_N = 128  # that the engine accepts; what is larger stays, to be refused
 TIMEOUT = 60  # seconds
 MAX_SHOWN_FAILURES = 20
 
 
 @dataclass
 class Figures:
-    """What came of the cases. statuses: (server, operation, status) -> cases. failures: texts."""
+    """What came of the cases.
+
+    statuses: (server, route, status) -> cases. failures: (server, route, kind) -> cases. examples:
+    a text for each kind of failure. Secrets in it are filtered by schemathesis.
+    """
 
     statuses: Counter[tuple[str, str, int]] = field(default_factory=Counter)
-    failures: list[str] = field(default_factory=list)
+    failures: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    examples: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    cases: int = 0
 
-    @property
-    def cases(self) -> int:
-        """The number of requests that were sent."""
-        return self.statuses.total()
+    def add_failure(self, server: str, route: str, kind: str, example: str) -> None:
+        """Count a failure, and keep the first example of its kind."""
+        self.failures[server, route, kind] += 1
+        self.examples.setdefault((server, route, kind), example)
 
     def table(self) -> str:
-        """Return the cases of each operation of each server by status, one operation a line."""
+        """Return the cases of each route of each server by status, one route a line."""
         lines = []
-        for server, operation in dict.fromkeys((row[0], row[1]) for row in self.statuses):
-            counts = {
-                status: count
-                for (*names, status), count in sorted(self.statuses.items())
-                if names == [server, operation]
-            }
-            text = ", ".join(f"{status}: {count}" for status, count in counts.items())
-            lines.append(f"{server:10} {operation:30} {sum(counts.values()):6}   {text}")
+        for names in dict.fromkeys(row[:2] for row in self.statuses):
+            counts = {row[2]: count for row, count in self.statuses.items() if row[:2] == names}
+            text = ", ".join(f"{status}: {counts[status]}" for status in sorted(counts))
+            lines.append(f"{names[0]:10} {names[1]:26} {sum(counts.values()):6}   {text}")
         return "\n".join(lines)
+
+    def report(self) -> str:
+        """Return one example for each kind of failure."""
+        rows = self.failures.most_common(MAX_SHOWN_FAILURES)
+        return "\n\n".join(f"{count} x {row}\n{self.examples[row]}" for row, count in rows)
+
+
+@dataclass
+class Client:
+    """Sends cases to a running server, checks the answers and counts."""
+
+    simulator: Simulator
+    server: Server
+    session: requests.Session
+    figures: Figures
+
+    def send(self, case: Case) -> None:
+        """Send a case and check the answer."""
+        shorten(case.body)
+        route = case.operation.label
+        headers = {"api-key": self.simulator.azure.key}
+        options = {"base_url": self.simulator.http_url, "session": self.session, "timeout": TIMEOUT}
+        self.figures.cases += 1
+        try:
+            response = case.call(headers=headers, **options)
+            self.figures.statuses[self.server.name, route, response.status_code] += 1
+            case.validate_response(
+                response, checks=CHECKS, headers=headers, transport_kwargs=options
+            )
+        except FailureGroup as group:
+            for failure in group.exceptions:
+                self.figures.add_failure(
+                    self.server.name, route, type(failure).__name__, str(group)
+                )
+        except (requests.RequestException, OSError) as error:
+            self.figures.add_failure(self.server.name, route, "no answer", repr(error))
 
 
 def fuzz(cases: int) -> Figures:
-    """Return what comes of a number of cases, one half for each server."""
+    """Return what comes of a number of cases, which are divided among the servers."""
     figures = Figures()
-    left = cases
     for number, server in enumerate(SERVERS.values()):
-        share = left // (len(SERVERS) - number)
-        with _running(server) as simulator:
-            _fuzz_server(simulator, server, share, figures)
-        figures.failures += simulator.errors
-        left -= share
+        share = (cases - figures.cases) // (len(SERVERS) - number)
+        with _running(server) as simulator, requests.Session() as session:
+            _fuzz_server(Client(simulator, server, session, figures), share)
+            for error in simulator.errors:
+                figures.add_failure(server.name, "", "defect", error)
     return figures
 
 
@@ -112,132 +155,110 @@ def _running(server: Server) -> Iterator[Simulator]:
         simulator.stop()
 
 
-def _fuzz_server(simulator: Simulator, server: Server, cases: int, figures: Figures) -> None:
+def _fuzz_server(client: Client, cases: int) -> None:
     """Send a number of cases to a server, most of them to its chat routes."""
-    with requests.Session() as session:
-        answer = session.get(f"{simulator.http_url}/openapi.json", timeout=TIMEOUT)
-        schema = openapi.from_dict(answer.json(), config=CONFIG)
-        closed = openapi.from_dict(without_unknown_fields(answer.json()), config=CONFIG)
-        operations = [result.ok() for result in schema.get_all_operations()]
-        weights = {
-            one.label: CHAT_WEIGHT if "chat/completions" in one.label else 1 for one in operations
-        }
-        operations.sort(key=lambda one: weights[one.label])  # stable; the chat routes come last
-        client = Client(simulator, server, session, figures)
-        end = figures.cases + cases
-        for index, operation in enumerate(operations):
-            weight = sum(weights[one.label] for one in operations[index:])
-            share = (end - figures.cases) * weights[operation.label] // weight
-            _fuzz_operation(client, schema, operation, share, closed[operation.path][operation.method])
+    url = f"{client.simulator.http_url}/openapi.json"
+    document = client.session.get(url, timeout=TIMEOUT).json()
+    config = SchemathesisConfig.from_dict({"generation": GENERATION})
+    schema = openapi.from_dict(document, config=config)
+    strict = openapi.from_dict(without_unknown_fields(document), config=config)
+    operations = [result.ok() for result in schema.get_all_operations()]
+    weights = {
+        one.label: CHAT_WEIGHT if "chat/completions" in one.label else 1 for one in operations
+    }
+    operations.sort(key=lambda one: weights[one.label])  # the chat routes get what others leave
+    end = client.figures.cases + cases
+    for index, operation in enumerate(operations):
+        weight = sum(weights[one.label] for one in operations[index:])
+        share = (end - client.figures.cases) * weights[operation.label] // weight
+        sent = _send_systematic(client, schema, operation, int(share * SYSTEMATIC_SHARE))
+        same = strict[operation.path][operation.method]
+        sent += _send_random(client, same, MODES[0], (share - sent) // 2)
+        _send_random(client, same, MODES[1], share - sent)
 
 
-def without_unknown_fields(document):
-    if isinstance(document, dict):
-        return {
-            name: False if name == "additionalProperties" and value is True else without_unknown_fields(value)
-            for name, value in document.items()
-        }
+def without_unknown_fields(document: Any) -> Any:
+    """Return a document that allows no fields but those that it names.
+
+    Random cases come from it: making up fields takes most of the time, and most routes refuse them.
+    Systematic cases have such fields.
+    """
     if isinstance(document, list):
         return [without_unknown_fields(value) for value in document]
-    return document
+    if not isinstance(document, dict):
+        return document
+    return {
+        name: False
+        if (name, value) == ("additionalProperties", True)
+        else without_unknown_fields(value)
+        for name, value in document.items()
+    }
 
 
-def _fuzz_operation(
-    client: Client, schema: BaseSchema, operation: APIOperation, cases: int, closed
-) -> None:
-    """Send up to so many cases to an operation: systematic ones, then random ones."""
-    systematic = list(
+def _send_systematic(
+    client: Client, schema: BaseSchema, operation: APIOperation, cases: int
+) -> int:
+    """Send up to so many systematic cases, evenly chosen from all. Return how many there were."""
+    every = list(
         schema.iter_coverage_cases(
             operation, generation_modes=MODES, generation_config=schema.config.generation
         )
     )
-    number = cases * 3 // 4
-    step = max(1, -(-len(systematic) // max(number, 1)))
-    chosen = list(islice(systematic[::step], number))
+    chosen = every
+    if len(every) > cases:
+        chosen = [every[number * len(every) // cases] for number in range(cases)]
     for case in chosen:
         client.send(case)
-    left = cases - len(chosen)
-    for mode in MODES:
-        number = left if mode is MODES[-1] else left // 2
-        left -= _send_random(client, closed, mode, number)
+    return len(chosen)
 
 
-def _send_random(
-    client: Client, operation: APIOperation, mode: GenerationMode, cases: int
-) -> int:
-    """Send up to so many random cases to an operation. Return how many there were."""
+def _send_random(client: Client, operation: APIOperation, mode: GenerationMode, cases: int) -> int:
+    """Send up to so many random cases. Return how many there were; a small route has few."""
+    if cases == 0:
+        return 0
     before = client.figures.cases
-    if cases > 0:
 
-        @seed(0)
-        @settings(
-            max_examples=cases,
-            database=None,
-            deadline=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(case=operation.as_strategy(generation_mode=mode))
-        def send(case):
-            if client.figures.cases - before < cases:
-                client.send(case)
+    @seed(0)
+    @settings(
+        max_examples=cases,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def send(case: Case) -> None:
+        client.send(case)
 
-        send()
+    send()
     return client.figures.cases - before
 
 
-@dataclass
-class Client:
-    """Sends cases to a running server and notes what comes of them."""
-
-    simulator: Simulator
-    server: Server
-    session: requests.Session
-    figures: Figures
-
-    def send(self, case) -> None:
-        """Send a case and check the answer."""
-        shorten(case.body)
-        headers = {"api-key": self.simulator.azure.key}
-        options = {"base_url": self.simulator.http_url, "session": self.session, "timeout": TIMEOUT}
-        label = case.operation.label
-        try:
-            response = case.call(headers=headers, **options)
-        except (requests.RequestException, OSError) as error:
-            self.figures.failures.append(f"{self.server.name} {label}: no answer: {error!r}")
-            return
-        self.figures.statuses[self.server.name, label, response.status_code] += 1
-        try:
-            case.validate_response(
-                response, checks=CHECKS, headers=headers, transport_kwargs=options
-            )
-        except FailureGroup as group:
-            self.figures.failures.append(f"{self.server.name} {label}: {group}")
-
-
 def shorten(body: object) -> None:
-    """Lower what would make answers long in a request body."""
+    """Lower what would make an answer long in a request body."""
     if not isinstance(body, dict):
         return
     for name in ("max_tokens", "max_completion_tokens"):
         if isinstance(body.get(name), int) and body[name] > MAX_TOKENS:
             body[name] = MAX_TOKENS
-    if isinstance(body.get("n"), int) and MAX_CHOICES < body["n"] <= 128:
+    if isinstance(body.get("n"), int) and MAX_CHOICES < body["n"] <= LARGEST_N:
         body["n"] = MAX_CHOICES
 
 
 def main() -> int:
     """Run the command. Return 1 if a case fails."""
-    parser = argparse.ArgumentParser(prog="python -m tools.fuzz", description=__doc__.split("\n")[0])
-    parser.add_argument("--cases", type=int, default=10_000, metavar="N", help="(default: %(default)s)")
+    description = __doc__.partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m tools.fuzz", description=description)
+    parser.add_argument(
+        "--cases", type=int, default=10_000, metavar="N", help="how many (default: %(default)s)"
+    )
     options = parser.parse_args()
     start = time.monotonic()
     figures = fuzz(options.cases)
     print(figures.table())
-    for failure in figures.failures[:MAX_SHOWN_FAILURES]:
-        print(f"\n{failure}")
+    print(figures.report())
     seconds = time.monotonic() - start
-    print(f"\n{figures.cases} cases, {len(figures.failures)} failures, {seconds:.0f} s")
+    print(f"{figures.cases} cases, {figures.failures.total()} failures, {seconds:.0f} seconds")
     return 1 if figures.failures else 0
 
 

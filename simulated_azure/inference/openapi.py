@@ -34,7 +34,6 @@ from .tokens import CONTEXT_LENGTH, VOCABULARY_SIZE
 CHAT, V1_CHAT = "/chat/completions", "/v1/chat/completions"
 REFERENCE = "#/components/schemas/"
 QUESTION = {"messages": [{"role": "user", "content": "What is the capital of France?"}]}
-GATEWAY_STATUSES = ("401", "429")  # of the routes; others come through the gateway as 424
 FIELDS = {
     "messages": "The conversation so far, the oldest message first.",
     "model": "The name of the model.",
@@ -68,7 +67,6 @@ LIMITS: dict[str, dict[str, float]] = {
 }
 SET_BY_ENGINE = {"temperature": DEFAULT_TEMPERATURE, "top_p": DEFAULT_TOP_P}
 TEXT = {"schema": {"type": "string"}}
-NO_KEY: dict[str, Any] = {"security": []}
 
 
 class ScoreInput(BaseModel):
@@ -105,7 +103,9 @@ def document(server: Server, model: str, root: str = "", is_deployed: bool = Fal
         operation.setdefault("parameters", []).append(_server_header(server))
         if is_deployed:
             _stand_behind_gateway(operation)
-    bearer = "The key, or an access token of Microsoft Entra ID."
+    bearer = (
+        "The key, or an access token of Microsoft Entra ID, in the header Authorization: Bearer."
+    )
     return {
         "openapi": "3.1.0",
         "info": {
@@ -123,7 +123,7 @@ def document(server: Server, model: str, root: str = "", is_deployed: bool = Fal
                     "type": "apiKey",
                     "in": "header",
                     "name": "api-key",
-                    "description": "The key of the endpoint.",
+                    "description": "The key of the endpoint, in the header api-key.",
                 },
                 "bearer": {"type": "http", "scheme": "bearer", "description": bearer},
             },
@@ -143,9 +143,8 @@ def _description(server: Server) -> str:
     other = next(name for name in SERVERS if name != server.name)
     return (
         f"Phi-4 on managed compute, as the published server {server.image} answers. "
-        f"Another server: send the header {SERVER_HEADER}: {other}; its document is at "
-        f"/openapi.json?server={other}. A path that is not listed gets 404, another method 405. "
-        "A request that is not HTTP/1.1 gets 400 as plain text."
+        f"The header {SERVER_HEADER}: {other} chooses the other server, which openapi.json"
+        f"?server={other} describes. A path that is not listed gets 404."
     )
 
 
@@ -155,26 +154,8 @@ def _description(server: Server) -> str:
 def _paths(server: Server) -> dict[str, dict]:
     """Return the routes of a server, by path and method."""
     paths = {
-        "/": {"get": _operation("health", "Tell that the server runs", {"text/plain": TEXT})},
         CHAT: {"post": _chat(server, is_v1=False)},
         V1_CHAT: {"post": _chat(server, is_v1=True)},
-        "/score": {
-            "post": _operation(
-                "score",
-                "Answer messages: the older route, which MLClient.online_endpoints.invoke calls. "
-                "A request that cannot be used gets {}",
-                _json("ScoreAnswer"),
-                body="ScoreRequest",
-                example={"input_data": {"input_string": QUESTION["messages"]}},
-            )
-        },
-        "/openapi.json": {
-            "get": _operation("openapi", "Describe the endpoint for programs", _json(None)) | NO_KEY
-        },
-        "/docs": {
-            "get": _operation("docs", "Describe the endpoint for people", {"text/html": TEXT})
-            | NO_KEY
-        },
     }
     if server.has_info:
         summary = "Tell which model the endpoint serves"
@@ -182,15 +163,33 @@ def _paths(server: Server) -> dict[str, dict]:
     if server.has_models:
         summary = "List the models of the engine"
         paths["/v1/models"] = {"get": _operation("models", summary, _json("ModelList"))}
+    summary = "Tell that the server runs"
+    paths["/"] = {"get": _operation("health", summary, {"text/plain": TEXT})}
+    paths["/score"] = {
+        "post": _operation(
+            "score",
+            "Answer messages: the older route, which MLClient.online_endpoints.invoke calls. A "
+            "request that cannot be used gets an empty object",
+            _json("ScoreAnswer"),
+            body="ScoreRequest",
+            example={"input_data": {"input_string": QUESTION["messages"]}},
+        )
+    }
     for path in ("/embeddings", "/images/embeddings"):
         name = path[1:].replace("/", "_")
         operation = _operation(name, "Refuse: this model writes texts only", {}, body="")
         operation["responses"]["404"] = _response("There is no such model.", {"text/plain": TEXT})
         paths[path] = {"post": operation}
-    for path in ("/openapi.json", "/docs"):
-        operation = paths[path]["get"]
-        operation["parameters"] = [_server_in_query()]
+    for path, people, content in (
+        ("/openapi.json", "programs", _json(None)),
+        ("/docs", "people", {"text/html": TEXT}),
+    ):
+        operation = _operation(
+            path[1:].partition(".")[0], f"Describe the endpoint for {people}", content
+        )
+        operation |= {"security": [], "parameters": [_server_in_query()]}
         del operation["responses"]["401"]
+        paths[path] = {"get": operation}
     return paths
 
 
@@ -250,7 +249,8 @@ def _chat(server: Server, is_v1: bool) -> dict:
     )
     checker = "the server, then the engine" if is_checked else "the engine alone"
     operation["description"] = (
-        f"Requests are checked by {checker}. A stream arrives {stream}. {_about_extras(server, is_v1)}"
+        f"Requests are checked by {checker}. A stream arrives {stream}. "
+        f"{_about_extras(server, is_v1)}"
     )
     responses = operation["responses"]
     errors = ["DetailError", "ServerError"] if is_checked else ["DetailError", "EngineError"]
@@ -281,7 +281,7 @@ def request_class(server: Server, is_v1: bool) -> type[BaseModel]:
 
 
 def _about_extras(server: Server, is_v1: bool) -> str:
-    """Return what becomes of extra parameters, which are the fields that the server does not know."""
+    """Return what becomes of extra parameters, the fields that the server does not know."""
     header = f"the header {EXTRA_PARAMETERS_HEADER}: pass-through"
     if not server.checks(is_v1):
         return "All fields go to the engine as they are sent."
