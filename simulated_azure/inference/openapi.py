@@ -433,6 +433,8 @@ def _add_engine_checks(schema: dict) -> None:
         for keyword, value in limits.items():
             tighter = max if "inimum" in keyword else min
             number[keyword] = tighter(value, number.get(keyword, value))
+        if "exclusiveMinimum" in number:
+            number.pop("minimum", None)
 
 
 def _variant(field: dict, *types: str) -> dict:
