@@ -183,6 +183,7 @@ def run_jupyterlab(ip: str, port: int | None, browser: bool) -> None:
 
     Without a port, take the first free one from 8888 on.
     """
+    from jupyter_core.paths import jupyter_config_dir
     from jupyterlab.labapp import LabApp
 
     options = [
@@ -195,7 +196,18 @@ def run_jupyterlab(ip: str, port: int | None, browser: bool) -> None:
     ]
     if port is not None:
         options.append(f"--ServerApp.port={port}")
-    server = LabApp.initialize_server(options)
+    try:
+        server = LabApp.initialize_server(options)
+    except PermissionError as error:
+        sys.exit(
+            f"JupyterLab may not write {error.filename}. Set the variable HOME to a folder in "
+            "which you may write, then start again."
+        )
+    except ValueError as error:  # of a setting: JupyterLab itself shows where
+        sys.exit(
+            f"JupyterLab refuses a setting: {error}. Correct the settings in "
+            f"{jupyter_config_dir()}, or set JUPYTER_CONFIG_DIR to an empty folder."
+        )
 
     def stop(number: int, frame: object) -> None:
         for name in (signal.SIGINT, signal.SIGTERM):

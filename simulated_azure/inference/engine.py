@@ -102,7 +102,7 @@ class Call:
         for part in content:
             kind = part.get("type") if isinstance(part, dict) else "text"
             text = part.get("text") if isinstance(part, dict) else part
-            if kind in MODALITIES:
+            if isinstance(kind, str) and kind in MODALITIES:
                 message = (
                     f"At most 0 {MODALITIES[kind]}(s) may be provided in one request: "
                     "Phi-4 reads text only."
@@ -175,11 +175,13 @@ def _read_body(body: bytes, headers: Mapping[str, str]) -> Any:
 
 def _check_tools(request: EngineRequest, is_wrapped: bool) -> None:
     """Raise HTTPError (400) for tools, which this engine was not started for."""
+    if request.tool_choice == "none":
+        return
     if request.tool_choice is not None and not request.tools:
         message = "When using `tool_choice`, `tools` must be set."
         raise engine_error(message, is_wrapped)
     choice = request.tool_choice or "auto"
-    if request.tools and choice != "none":
+    if request.tools:
         name = choice if isinstance(choice, str) else "named"
         message = (
             f'"{name}" tool choice requires --enable-auto-tool-choice and --tool-call-parser '

@@ -308,7 +308,8 @@ def check_extra_parameters(names: list[str], mode: str | None, server: Server) -
 def read_body(body: bytes, headers: Mapping[str, str]) -> Any:
     """Return the content of a body as FastAPI reads it: Python objects if it is JSON, else a text.
 
-    It is JSON if the header ``content-type`` says so. Raises HTTPError (400 or 422) if it is empty
+    It is JSON if the header ``content-type`` says so; without one it is not (up to FastAPI 0.112 it
+    was). Raises HTTPError (400 or 422) if it is empty
     or cannot be read.
     """
     content: Any = body.decode("utf-8", "replace")

@@ -244,6 +244,25 @@ def test_what_is_not_a_port_is_refused(capsys, text):
     assert f"got {text!r}, expected a port from 0 to 65535" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (
+            PermissionError(13, "Permission denied", "/read-only"),
+            "may not write /read-only. Set .* HOME",
+        ),
+        (ValueError("no certfile"), "refuses a setting: no certfile. .* JUPYTER_CONFIG_DIR"),
+    ],
+)
+def test_what_stops_jupyterlab_is_explained(monkeypatch, error, advice):
+    def stop(options: list[str]) -> None:
+        raise error
+
+    monkeypatch.setattr("jupyterlab.labapp.LabApp.initialize_server", stop)
+    with pytest.raises(SystemExit, match=advice):
+        lessons.run_jupyterlab("127.0.0.1", 0, False)
+
+
 def test_an_address_of_another_computer_is_explained():
     with pytest.raises(SystemExit, match="This computer has no address '192.0.2.1'"):
         lessons.check_address("192.0.2.1", 0)

@@ -50,6 +50,7 @@ from simulated_azure.transports.sockets import Simulator
 NAMES = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZURE_ML_WORKSPACE")
 MESSAGES = [UserMessage(QUESTION)]
 TIMEOUT = 60  # seconds: a guard, never waited for
+SERVE = "azureml://registries/azureml/environments/foundation-model-serve/versions/1"
 
 
 @pytest.fixture(scope="module")
@@ -399,6 +400,27 @@ def test_the_openai_client_calls_a_deployed_endpoint_under_v1(served):
     messages = [{"role": "user", "content": QUESTION}]
     answer = client.chat.completions.create(model="Phi-4", messages=messages, temperature=0)
     assert answer.choices[0].message.content == ANSWER
+
+
+@pytest.mark.parametrize("with_own_name", [False, True])
+def test_the_environment_of_a_deployment_chooses_the_server(ml, spare, with_own_name):
+    deployment = new_deployment("green", spare)
+    deployment.environment = SERVE
+    own_name = {"AML_SERVED_MODEL_NAME": "my-phi"} if with_own_name else {}
+    deployment.environment_variables = own_name
+    ml.online_deployments.begin_create_or_update(deployment).result()
+    assert ml.online_deployments.get("green", spare).environment == SERVE
+    root = ml.online_endpoints.get(spare).scoring_uri.removesuffix("/score")
+    key = ml.online_endpoints.get_keys(spare).primary_key
+    to_green = {"azureml-model-deployment": "green"}
+    client = OpenAI(base_url=f"{root}/v1", api_key=key, default_headers=to_green)
+    (model,) = client.models.list()
+    path = "/var/azureml-app/azureml-models/Phi-4/8/mlflow_model_folder/model"
+    assert model.id == ("my-phi" if with_own_name else path)
+    with chat(root, key) as client, pytest.raises(HttpResponseError) as raised:
+        client.get_model_info(headers=to_green)
+    assert raised.value.response.headers["ms-azureml-model-error-statuscode"] == "404"
+    ml.online_deployments.begin_delete("green", spare).result()
 
 
 def test_a_long_answer_needs_a_longer_time_out_than_the_default(manager, place, served, spare):
