@@ -413,7 +413,8 @@ def _schemas(server: Server, model: str) -> dict[str, dict]:
         schemas[name]["properties"]["name"]["pattern"] = FUNCTION_NAME.pattern
     schemas["Event"] = _event()
     for schema in schemas.values():
-        schema["description"] = schema.get("description", "").replace("``", "")
+        text = schema.get("description", "").partition("\n")[0]  # more of it is about the code
+        schema["description"] = text.replace("``", "")
     return dict(sorted(schemas.items()))
 
 

@@ -63,6 +63,7 @@ def write_page(document: dict) -> str:
             "<h2>Keys</h2>",
             "<p>Each request needs one of these, unless its route says that it needs no key.</p>",
             _table(
+                "Keys",
                 ["Name", "Meaning"],
                 ([_code(name), escape(key["description"])] for name, key in keys),
             ),
@@ -113,11 +114,12 @@ def _route(method: str, path: str, operation: dict) -> str:
         ]
         for one in operation["parameters"]
     ]
-    parts.append(_table(["Parameter", "In", "Type", "Meaning"], parameters))
+    parts.append(_table("Parameters", ["Parameter", "In", "Type", "Meaning"], parameters))
     parts.append(f'<h3>Example</h3><pre tabindex="0">{escape(curl(method, path, operation))}</pre>')
     parts.append("<h3>Answers</h3>")
     parts.append(
         _table(
+            "Answers",
             ["Status", "Content", "When", "Headers"],
             (
                 [
@@ -167,7 +169,8 @@ def _schema(name: str, schema: dict) -> str:
             notes.append(f"Default: {_code(json.dumps(value['default']))}.")
         needed = "yes" if field in required else "no"
         rows.append([_code(field), _type(value), needed, " ".join(notes).strip()])
-    return f"{heading}{_table(['Field', 'Type', 'Required', 'Meaning'], rows)}</section>"
+    heads = ["Field", "Type", "Required", "Meaning"]
+    return f"{heading}{_table(f'Fields of {name}', heads, rows)}</section>"
 
 
 def _type(schema: dict) -> str:
@@ -199,11 +202,10 @@ def _code(text: str) -> str:
     return f"<code>{escape(text)}</code>"
 
 
-def _table(heads: list[str], rows: Iterable[list[str]]) -> str:
-    """Return a table that can be scrolled by keyboard. rows: cells of HTML."""
+def _table(label: str, heads: list[str], rows: Iterable[list[str]]) -> str:
+    """Return a table that can be scrolled by keyboard. label: its name. rows: cells of HTML."""
     head = "".join(f'<th scope="col">{text}</th>' for text in heads)
     lines = ["<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows]
-    label = f"{heads[0]}s"
     return (
         f'<div class="wide" tabindex="0" role="region" aria-label="{label}"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
