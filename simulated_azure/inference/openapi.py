@@ -67,6 +67,13 @@ LIMITS: dict[str, dict[str, float]] = {
 }
 SET_BY_ENGINE = {"temperature": DEFAULT_TEMPERATURE, "top_p": DEFAULT_TOP_P}
 TEXT = {"schema": {"type": "string"}}
+TEXT_PART = {  # the only part of a message that the engine accepts; its class does not say so
+    "description": "A part of a message. Images and sounds are refused: Phi-4 reads text only.",
+    "type": "object",
+    "properties": {"type": {"enum": ["text"]}, "text": {"type": "string"}},
+    "required": ["type", "text"],
+    "additionalProperties": True,
+}
 
 
 class ScoreInput(BaseModel):
@@ -409,6 +416,9 @@ def _schemas(server: Server, model: str) -> dict[str, dict]:
             _variant(schema["properties"]["model"], "string")["enum"] = [model]
     if EngineRequest not in requests:
         del schemas["EngineRequest"]
+    parts = _variant(schemas["EngineMessage"]["properties"]["content"], "array")["items"]
+    parts["anyOf"][0] = _ref("TextPart")
+    schemas["TextPart"] = TEXT_PART
     for name in ("Function", "FunctionDefinition"):
         schemas[name]["properties"]["name"]["pattern"] = FUNCTION_NAME.pattern
     schemas["Event"] = _event()
