@@ -166,7 +166,7 @@ def _ask(
         response = session.request(
             method, root + route, json=body, timeout=TIMEOUT, allow_redirects=False
         )
-    except (requests.RequestException, ValueError) as error:
+    except (OSError, ValueError) as error:  # OSError also if a bundle of certificates is missing
         # Its message may repeat what stands in the variables, so only its kind is told.
         reason = type(error).__name__
         raise ConnectionError(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-BOX_TITLE = "<details><summary>The whole of it, to copy</summary>"
+ROBUST_CALL = NOTEBOOKS.parent / "snippets" / "robust-call" / "azure_ai_inference.py"
 
 
 def read_lesson(lesson: str) -> NotebookNode:
@@ -31,7 +30,6 @@ def whole_text(notebook: NotebookNode) -> str:
     return "\n".join(cell.source for cell in notebook.cells)
 
 
-def robust_box() -> str:
-    """Return the Python of lesson 09's box "The whole of it, to copy"."""
-    box = re.compile(rf"{BOX_TITLE}.*?```python\n(.*?)```\n</details>", re.DOTALL)
-    return box.search(whole_text(read_lesson("09-errors-and-limits")))[1]
+def robust_call() -> str:
+    """Return the Python of the file to copy that holds lesson 09's functions."""
+    return ROBUST_CALL.read_text(encoding="utf-8")

@@ -32,31 +32,56 @@ def snippet_files(suffixes: tuple[str, ...] = ("",)) -> list[Path]:
 
 
 def reasons(data: dict[str, list[dict]]) -> dict[tuple[str, str], int]:
-    """Return the number of the reason why a snippet is missing, by (folder, file)."""
-    return {
-        (folder, file): number
-        for number, absent in enumerate(data["absent"], 1)
-        for folder in absent["tasks"]
-        for file in absent["clients"]
-    }
+    """Return the number of the reason why a snippet is missing, by (folder, file).
+
+    A reason without clients is for all clients that have no file and no reason of their own.
+    """
+    numbers: dict[tuple[str, str], int] = {}
+    everybody = [client["file"] for client in data["client"]]
+    for is_general in (False, True):
+        for number, absent in enumerate(data["absent"], 1):
+            if is_general != ("clients" not in absent):
+                continue
+            for folder in absent["tasks"]:
+                for file in absent.get("clients", everybody):
+                    if not is_general or not (SNIPPETS / folder / file).is_file():
+                        numbers.setdefault((folder, file), number)
+    return numbers
 
 
-def table(data: dict[str, list[dict]], number: int) -> list[str]:
-    """Return the lines of the table with this number: a row for each task, a column a client."""
-    reason_numbers = reasons(data)
-    clients = [client for client in data["client"] if client["table"] == number]
-    titles = " | ".join(client["title"] for client in clients)
-    lines = [f"| Task | {titles} |", "|---" + "|:-:" * len(clients) + "|"]
-    for task in data["task"]:
-        cells = [task["title"]]
-        for client in clients:
-            folder, file = task["folder"], client["file"]
-            if (SNIPPETS / folder / file).is_file():
-                cells.append(f"[file]({folder}/{file})")
-            else:
-                cells.append(f"no&nbsp;({reason_numbers[folder, file]})")
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
+def link(task: dict, client: dict) -> str:
+    """Return a link to a snippet: the client and the task, by which a browser's search finds it."""
+    name = f"{client['name']} {task['folder'].replace('-', ' ')}"
+    return f"[{name}]({task['folder']}/{client['file']})"
+
+
+def row(task: dict, data: dict[str, list[dict]]) -> str:
+    """Return the row of a task: its links, a column for each language, and what is missing."""
+    columns: dict[str, list[str]] = {client["column"]: [] for client in data["client"]}
+    missing: dict[int, list[str]] = {}
+    numbers = reasons(data)
+    for client in data["client"]:
+        if (SNIPPETS / task["folder"] / client["file"]).is_file():
+            columns[client["column"]].append(link(task, client))
+        else:
+            number = numbers[task["folder"], client["file"]]
+            missing.setdefault(number, []).append(client["name"])
+    cells = ["<br>".join(links) for links in columns.values()]
+    why = "<br>".join(f"{names_or_others(names, data)}: {n}" for n, names in missing.items())
+    return f"| **{task['title']}** | {' | '.join([*cells, why])} |"
+
+
+def names_or_others(names: list[str], data: dict[str, list[dict]]) -> str:
+    """Return the names of clients, or "others" if they are most of all clients."""
+    return "others" if len(names) > len(data["client"]) / 2 else ", ".join(names)
+
+
+def table(data: dict[str, list[dict]]) -> list[str]:
+    """Return the lines of the table: a row for each task, a column for each language."""
+    columns = [*dict.fromkeys(client["column"] for client in data["client"])]
+    heads = ["Task", *columns, "No, because"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    return lines + [row(task, data) for task in data["task"]]
 
 
 def page() -> str:
@@ -65,12 +90,11 @@ def page() -> str:
     managing = []
     for task in data["managing"]:
         path = f"{task['folder']}/azure_ai_ml.py"
-        managing.append(f"* {task['title']}: [{path}]({path})")
+        managing.append(f"* {task['title']}: [azure-ai-ml {task['folder']}]({path})")
     numbered = [f"{number}. {absent['why']}" for number, absent in enumerate(data["absent"], 1)]
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        main_table="\n".join(table(data, 1)),
+        table="\n".join(table(data)),
         managing="\n".join(managing),
-        other_table="\n".join(table(data, 2)),
         reasons="\n".join(numbered),
     )
 

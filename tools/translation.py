@@ -24,10 +24,10 @@ def load_rows() -> list[dict]:
 
 
 def table(rows: list[dict]) -> str:
-    """Return the table as Markdown: the first part is visible, the others are folded.
+    """Return the shown rows as Markdown: a table for each part.
 
     >>> row = {"part": "Calls", "what": "an answer", "old": "complete()", "new": "create()"}
-    >>> print(table([row]))
+    >>> print(table([row | {"shown": True}, row]))
     ### Calls
     <BLANKLINE>
     | | azure-ai-inference | openai |
@@ -36,21 +36,16 @@ def table(rows: list[dict]) -> str:
     """
     parts: dict[str, list[dict]] = {}
     for row in rows:
-        parts.setdefault(row["part"], []).append(row)
-    first, *others = parts
-    lines = [f"### {first}", "", *_table_lines(parts[first])]
-    for part in others:
-        summary = f"<details><summary>{part} ({len(parts[part])} rows)</summary>"
-        lines += ["", summary, "", *_table_lines(parts[part]), "", "</details>"]
-    return "\n".join(lines)
+        if row.get("shown"):
+            parts.setdefault(row["part"], []).append(row)
+    return "\n\n".join(
+        "\n".join([f"### {part}", "", *_table_lines(rows)]) for part, rows in parts.items()
+    )
 
 
 def _table_lines(rows: list[dict]) -> list[str]:
     lines = ["| | azure-ai-inference | openai |", "|:---|:---|:---|"]
-    for row in rows:
-        new = f"`{row['new']}`" if row["new"] else "nothing"
-        lines.append(f"| {row['what']} | `{row['old']}` | {new} |")
-    return lines
+    return lines + [f"| {row['what']} | `{row['old']}` | `{row['new']}` |" for row in rows]
 
 
 if __name__ == "__main__":

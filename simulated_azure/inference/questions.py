@@ -114,7 +114,18 @@ def words(text: str) -> list[str]:
     return WORD.findall("".join(letter for letter in plain if not unicodedata.combining(letter)))
 
 
-stem = lru_cache(maxsize=8192)(snowballstemmer.stemmer("english").stemWord)
+@lru_cache(maxsize=8192)
+def stem(word: str) -> str:
+    """Return the stem of an English word.
+
+    Each call has a stemmer of its own, since a stemmer cannot serve two threads at once.
+
+    >>> stem("languages")
+    'languag'
+    """
+    return snowballstemmer.stemmer("english").stemWord(word)
+
+
 FILLER_STEMS = frozenset(map(stem, FILLERS))
 
 

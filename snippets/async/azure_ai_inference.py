@@ -1,4 +1,4 @@
-# Last run with azure-ai-inference 1.0.0b9 and aiohttp 3.14.5 on 24 November 2026.
+# Last run with azure-ai-inference 1.0.0b9 and aiohttp 3.14.5 on 29 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import asyncio
 import os
@@ -14,11 +14,14 @@ key = os.environ["AZURE_INFERENCE_CREDENTIAL"]
 async def capital(client, country):
     ask = [UserMessage(f"What is the capital of {country}?")]
     response = await client.complete(messages=ask, temperature=0)
-    return response.choices[0].message.content
+    choice = response.choices[0]
+    if choice.finish_reason != "stop":
+        raise RuntimeError(f"the answer is not whole: {choice.finish_reason}")
+    return choice.message.content
 
 
 async def main():
-    async with ChatCompletionsClient(endpoint, AzureKeyCredential(key)) as client:
+    async with ChatCompletionsClient(endpoint, AzureKeyCredential(key), read_timeout=60) as client:
         print(*await asyncio.gather(capital(client, "France"), capital(client, "Japan")), sep="\n")
 
 

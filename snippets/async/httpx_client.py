@@ -1,4 +1,4 @@
-# Last run with httpx 0.28.1 on 24 November 2026.
+# Last run with httpx 0.28.1 on 29 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import asyncio
 import os
@@ -13,7 +13,10 @@ async def capital(client, country):
     ask = [{"role": "user", "content": f"What is the capital of {country}?"}]
     reply = await client.post(url, json={"messages": ask, "temperature": 0})
     reply.raise_for_status()
-    return reply.json()["choices"][0]["message"]["content"]
+    choice = reply.json()["choices"][0]
+    if choice["finish_reason"] != "stop":
+        raise RuntimeError(f"the answer is not whole: {choice['finish_reason']}")
+    return choice["message"]["content"]
 
 
 async def main():

@@ -1,4 +1,4 @@
-# Last run with azure-ai-inference 1.0.0b9 on 24 November 2026.
+# Last run with azure-ai-inference 1.0.0b9 on 29 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import os
 
@@ -8,8 +8,11 @@ from azure.core.credentials import AzureKeyCredential
 
 endpoint = os.environ["AZURE_INFERENCE_ENDPOINT"]
 key = os.environ["AZURE_INFERENCE_CREDENTIAL"]
-client = ChatCompletionsClient(endpoint, AzureKeyCredential(key))
+client = ChatCompletionsClient(endpoint, AzureKeyCredential(key), read_timeout=60)
 
 question = [UserMessage("What is the capital of France?")]
 response = client.complete(messages=question, temperature=0)
-print(response.choices[0].message.content)
+choice = response.choices[0]
+print(choice.message.content)
+if choice.finish_reason != "stop":
+    raise RuntimeError(f"the answer is not whole: {choice.finish_reason}")

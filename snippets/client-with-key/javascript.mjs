@@ -1,4 +1,4 @@
-// Last run with @azure-rest/ai-inference 1.0.0-beta.6 and @azure/core-auth 1.10.1 on 24 November 2026.
+// Last run with @azure-rest/ai-inference 1.0.0-beta.6 and @azure/core-auth 1.10.1 on 29 November 2026.
 // Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import ModelClient, { isUnexpected } from "@azure-rest/ai-inference";
 import { AzureKeyCredential } from "@azure/core-auth";
@@ -8,6 +8,7 @@ if (!endpoint || !key) throw new Error("AZURE_INFERENCE_ENDPOINT or AZURE_INFERE
 const client = ModelClient(endpoint, new AzureKeyCredential(key));
 
 const response = await client.path("/chat/completions").post({
+  abortSignal: AbortSignal.timeout(60_000),
   body: {
     messages: [{ role: "user", content: "What is the capital of France?" }],
     temperature: 0,
@@ -16,4 +17,6 @@ const response = await client.path("/chat/completions").post({
 if (isUnexpected(response)) {
   throw new Error(`${response.status}: ${JSON.stringify(response.body)}`);
 }
-console.log(response.body.choices[0].message.content);
+const choice = response.body.choices[0];
+console.log(choice.message.content);
+if (choice.finish_reason !== "stop") throw new Error(`the answer is not whole: ${choice.finish_reason}`);

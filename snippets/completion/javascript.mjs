@@ -1,4 +1,4 @@
-// Last run with @azure-rest/ai-inference 1.0.0-beta.6 and @azure/core-auth 1.10.1 on 24 November 2026.
+// Last run with @azure-rest/ai-inference 1.0.0-beta.6 and @azure/core-auth 1.10.1 on 29 November 2026.
 // Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import ModelClient, { isUnexpected } from "@azure-rest/ai-inference";
 import { AzureKeyCredential } from "@azure/core-auth";
@@ -10,11 +10,13 @@ const messages = [
   { role: "system", content: "You are a helpful assistant." },
   { role: "user", content: "How many languages are in the world?" },
 ];
-const response = await client.path("/chat/completions").post({ body: { messages, temperature: 0 } });
+const response = await client.path("/chat/completions").post({ abortSignal: AbortSignal.timeout(60_000), body: { messages, temperature: 0 } });
 if (isUnexpected(response)) {
   throw new Error(`${response.status}: ${JSON.stringify(response.body)}`);
 }
-console.log("Response:", response.body.choices[0].message.content);
+const choice = response.body.choices[0];
+console.log("Response:", choice.message.content);
 console.log("Model:", response.body.model);
 console.log("Prompt tokens:", response.body.usage.prompt_tokens);
 console.log("Completion tokens:", response.body.usage.completion_tokens);
+if (choice.finish_reason !== "stop") throw new Error(`the answer is not whole: ${choice.finish_reason}`);

@@ -1,5 +1,5 @@
-# Last run with langchain-openai 1.7.3 on 24 November 2026.
-# Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+# Last run with langchain-openai 1.7.3 on 29 November 2026.
+# Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL; reads AZURE_INFERENCE_MODEL.
 import os
 
 from langchain_openai import ChatOpenAI
@@ -7,7 +7,8 @@ from langchain_openai import ChatOpenAI
 model = ChatOpenAI(
     base_url=os.environ["AZURE_INFERENCE_ENDPOINT"] + "/v1",
     api_key=os.environ["AZURE_INFERENCE_CREDENTIAL"],
-    model="Phi-4",
+    model=os.environ.get("AZURE_INFERENCE_MODEL", "Phi-4"),  # a serve server takes only the name that model-info prints
+    timeout=60,
     temperature=0,
 )
 messages = [
@@ -19,3 +20,5 @@ print("Response:", response.content)
 print("Model:", response.response_metadata["model_name"])
 print("Prompt tokens:", response.usage_metadata["input_tokens"])
 print("Completion tokens:", response.usage_metadata["output_tokens"])
+if response.response_metadata["finish_reason"] != "stop":
+    raise RuntimeError(f"the answer is not whole: {response.response_metadata['finish_reason']}")

@@ -1,19 +1,24 @@
-# Last run with openai 3.54.0 on 24 November 2026.
-# Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+# Last run with openai 3.54.0 on 29 November 2026.
+# Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL; reads AZURE_INFERENCE_MODEL.
 import os
 
-from openai import OpenAI
+from openai import APIStatusError, OpenAI
 
-client = OpenAI(
-    base_url=os.environ["AZURE_INFERENCE_ENDPOINT"] + "/v1",
-    api_key=os.environ["AZURE_INFERENCE_CREDENTIAL"],
-)
+endpoint, key = os.environ["AZURE_INFERENCE_ENDPOINT"], os.environ["AZURE_INFERENCE_CREDENTIAL"]
+client = OpenAI(base_url=endpoint + "/v1", api_key=key, timeout=60)
+try:
+    model = os.environ.get("AZURE_INFERENCE_MODEL") or client.models.list().data[0].id
+except APIStatusError:  # a server without this list takes any name
+    model = "Phi-4"
 messages = [
     {"role": "system", "content": "You are a helpful assistant."},
     {"role": "user", "content": "How many languages are in the world?"},
 ]
-response = client.chat.completions.create(model="Phi-4", messages=messages, temperature=0)
-print("Response:", response.choices[0].message.content)
+response = client.chat.completions.create(model=model, messages=messages, temperature=0)
+choice = response.choices[0]
+print("Response:", choice.message.content)
 print("Model:", response.model)
 print("Prompt tokens:", response.usage.prompt_tokens)
 print("Completion tokens:", response.usage.completion_tokens)
+if choice.finish_reason != "stop":
+    raise RuntimeError(f"the answer is not whole: {choice.finish_reason}")

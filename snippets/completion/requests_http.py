@@ -1,4 +1,4 @@
-# Last run with requests 2.34.2 on 24 November 2026.
+# Last run with requests 2.34.2 on 29 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import os
 
@@ -14,7 +14,10 @@ body = {"messages": messages, "temperature": 0}
 reply = requests.post(url, headers=headers, json=body, timeout=60)
 reply.raise_for_status()
 response = reply.json()
-print("Response:", response["choices"][0]["message"]["content"])
+choice = response["choices"][0]
+print("Response:", choice["message"]["content"])
 print("Model:", response["model"])
 print("Prompt tokens:", response["usage"]["prompt_tokens"])
 print("Completion tokens:", response["usage"]["completion_tokens"])
+if choice["finish_reason"] != "stop":
+    raise RuntimeError(f"the answer is not whole: {choice['finish_reason']}")

@@ -1,4 +1,4 @@
-# Last run with requests 2.34.2 on 24 November 2026.
+# Last run with requests 2.34.2 on 29 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import os
 
@@ -13,6 +13,9 @@ for question in ("How many languages are in the world?", "And in France?"):
     body = {"messages": messages, "temperature": 0}
     reply = requests.post(url, headers=headers, json=body, timeout=60)
     reply.raise_for_status()
-    answer = reply.json()["choices"][0]["message"]["content"]
+    choice = reply.json()["choices"][0]
+    if choice["finish_reason"] != "stop":
+        raise RuntimeError(f"the answer is not whole: {choice['finish_reason']}")
+    answer = choice["message"]["content"]
     messages.append({"role": "assistant", "content": answer})
     print(answer)

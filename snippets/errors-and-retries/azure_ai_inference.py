@@ -1,4 +1,4 @@
-# Last run with azure-ai-inference 1.0.0b9 on 24 November 2026.
+# Last run with azure-ai-inference 1.0.0b9 on 29 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import os
 
@@ -12,11 +12,11 @@ key = os.environ["AZURE_INFERENCE_CREDENTIAL"].strip()
 client = ChatCompletionsClient(endpoint, AzureKeyCredential(key), retry_status=5, read_timeout=60)
 
 france = [UserMessage("What is the capital of France?")]
-question = [UserMessage("Name a colour.")]
 try:  # 500, 503 and 504 are tried again by themselves, 429 only where the server says Retry-After
-    response = client.complete(messages=france, temperature=0)
-    print(response.choices[0].message.content)
-    client.complete(messages=question, temperature=1.5)  # out of range, to show an error
+    choice = client.complete(messages=france, temperature=0).choices[0]
+    print(choice.message.content)
+    if choice.finish_reason != "stop":
+        raise RuntimeError(f"the answer is not whole: {choice.finish_reason}")
 except HttpResponseError as error:
     print("Status", error.status_code, error.response.text())
 except AzureError as error:

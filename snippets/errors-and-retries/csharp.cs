@@ -1,5 +1,6 @@
-// Not executed, only parsed: for Azure.AI.Inference 1.0.0-beta.5, 24 November 2026.
-// Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+// Not executed, only parsed: for .NET 10 with Azure.AI.Inference 1.0.0-beta.5, 29 November 2026.
+// Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL; reads AZURE_INFERENCE_MODEL.
+#:package Azure.AI.Inference@1.0.0-beta.5
 using Azure;
 using Azure.AI.Inference;
 
@@ -12,13 +13,15 @@ var client = new ChatCompletionsClient(
 var options = new ChatCompletionsOptions
 {
     Messages = { new ChatRequestUserMessage("What is the capital of France?") },
+    Model = Environment.GetEnvironmentVariable("AZURE_INFERENCE_MODEL"), // null: the server has one
     Temperature = 0,
 };
 try
 {
-    Console.WriteLine(client.Complete(options).Value.Content);
-    options.Temperature = 1.5f; // out of range, to show an error
-    client.Complete(options);
+    ChatCompletions reply = client.Complete(options).Value;
+    Console.WriteLine(reply.Content);
+    if (reply.FinishReason != CompletionsFinishReason.Stopped)
+        throw new InvalidOperationException($"the answer is not whole: {reply.FinishReason}");
 }
 catch (RequestFailedException error)
 {

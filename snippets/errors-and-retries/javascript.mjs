@@ -1,4 +1,4 @@
-// Last run with @azure-rest/ai-inference 1.0.0-beta.6 and @azure/core-auth 1.10.1 on 24 November 2026.
+// Last run with @azure-rest/ai-inference 1.0.0-beta.6 and @azure/core-auth 1.10.1 on 29 November 2026.
 // Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import ModelClient, { isUnexpected } from "@azure-rest/ai-inference";
 import { AzureKeyCredential } from "@azure/core-auth";
@@ -9,18 +9,18 @@ const retryOptions = { maxRetries: 5, maxRetryDelayInMs: 4_000 }; // 5xx, 429 wi
 const client = ModelClient(endpoint, new AzureKeyCredential(key), { retryOptions });
 
 const messages = [{ role: "user", content: "What is the capital of France?" }];
+const body = { messages, temperature: 0 };
+const abortSignal = AbortSignal.timeout(60_000); // milliseconds, for all attempts together
+let response;
 try {
-  for (const temperature of [0, 1.5]) {
-    // 1.5 is out of range, to show an error: it is returned, not thrown
-    const body = { messages, temperature };
-    const abortSignal = AbortSignal.timeout(60_000); // milliseconds, for all attempts together
-    const response = await client.path("/chat/completions").post({ body, abortSignal });
-    if (isUnexpected(response)) {
-      console.log("Status", response.status, JSON.stringify(response.body));
-      break;
-    }
-    console.log(response.body.choices[0].message.content);
-  }
+  response = await client.path("/chat/completions").post({ body, abortSignal });
 } catch (error) {
   console.log("No answer at all:", error.message);
+}
+if (response && isUnexpected(response)) {
+  console.log("Status", response.status, JSON.stringify(response.body)); // returned, not thrown
+} else if (response) {
+  const choice = response.body.choices[0];
+  console.log(choice.message.content);
+  if (choice.finish_reason !== "stop") throw new Error(`the answer is not whole: ${choice.finish_reason}`);
 }

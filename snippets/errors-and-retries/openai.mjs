@@ -1,8 +1,8 @@
-// Last run with openai 6.49.0 on 24 November 2026.
-// Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+// Last run with openai 6.49.0 on 29 November 2026.
+// Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL; reads AZURE_INFERENCE_MODEL.
 import OpenAI from "openai";
 
-const { AZURE_INFERENCE_ENDPOINT: endpoint, AZURE_INFERENCE_CREDENTIAL: key } = process.env;
+const { AZURE_INFERENCE_ENDPOINT: endpoint, AZURE_INFERENCE_CREDENTIAL: key, AZURE_INFERENCE_MODEL: name } = process.env;
 if (!endpoint || !key) throw new Error("AZURE_INFERENCE_ENDPOINT or AZURE_INFERENCE_CREDENTIAL is not set");
 const client = new OpenAI({
   baseURL: endpoint + "/v1",
@@ -12,12 +12,12 @@ const client = new OpenAI({
 });
 
 const messages = [{ role: "user", content: "What is the capital of France?" }];
+const model = name || "Phi-4"; // a serve server takes only the name that model-info prints
 try {
-  for (const temperature of [0, 5]) {
-    // 5 is out of range, to show an error
-    const response = await client.chat.completions.create({ model: "Phi-4", messages, temperature });
-    console.log(response.choices[0].message.content);
-  }
+  const response = await client.chat.completions.create({ model, messages, temperature: 0 });
+  const choice = response.choices[0];
+  console.log(choice.message.content);
+  if (choice.finish_reason !== "stop") throw new Error(`the answer is not whole: ${choice.finish_reason}`);
 } catch (error) {
   if (error instanceof OpenAI.APIConnectionError) console.log("No answer at all:", error.message, `${error.cause?.cause ?? ""}`);
   else if (error instanceof OpenAI.APIError) console.log("Status", error.message, JSON.stringify(error.error) ?? "");

@@ -1,16 +1,19 @@
-// Not executed, only parsed: for Azure.AI.Inference 1.0.0-beta.5, 24 November 2026.
-// Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+// Not executed, only parsed: for .NET 10 with Azure.AI.Inference 1.0.0-beta.5, 29 November 2026.
+// Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL; reads AZURE_INFERENCE_MODEL.
+#:package Azure.AI.Inference@1.0.0-beta.5
 using System.Text.Json.Nodes;
 using Azure;
 using Azure.AI.Inference;
 
+var limits = new AzureAIInferenceClientOptions { Retry = { NetworkTimeout = TimeSpan.FromSeconds(60) } };
 var client = new ChatCompletionsClient(
     new Uri(Environment.GetEnvironmentVariable("AZURE_INFERENCE_ENDPOINT")!),
-    new AzureKeyCredential(Environment.GetEnvironmentVariable("AZURE_INFERENCE_CREDENTIAL")!));
+    new AzureKeyCredential(Environment.GetEnvironmentVariable("AZURE_INFERENCE_CREDENTIAL")!), limits);
 
 Response<ChatCompletions> response = client.Complete(new ChatCompletionsOptions
 {
     Messages = { new ChatRequestUserMessage("What is the capital of France?") },
+    Model = Environment.GetEnvironmentVariable("AZURE_INFERENCE_MODEL"), // null: the server has one
     Temperature = 0,
     AdditionalProperties = { { "logprobs", BinaryData.FromString("true") } },
 });
@@ -22,3 +25,5 @@ foreach (JsonNode? item in reply?["choices"]?[0]?["logprobs"]?["content"]?.AsArr
 {
     Console.WriteLine($"{item!["logprob"]!.GetValue<double>(),8:F4}  {item["token"]}");
 }
+if (response.Value.FinishReason != CompletionsFinishReason.Stopped)
+    throw new InvalidOperationException($"the answer is not whole: {response.Value.FinishReason}");

@@ -1,5 +1,5 @@
-# Last run with langchain-openai 1.7.3 on 24 November 2026.
-# Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+# Last run with langchain-openai 1.7.3 on 29 November 2026.
+# Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL; reads AZURE_INFERENCE_MODEL.
 import os
 
 from langchain_openai import ChatOpenAI
@@ -7,7 +7,9 @@ from langchain_openai import ChatOpenAI
 model = ChatOpenAI(
     base_url=os.environ["AZURE_INFERENCE_ENDPOINT"] + "/v1",
     api_key=os.environ["AZURE_INFERENCE_CREDENTIAL"],
-    model="Phi-4",
+    model=os.environ.get("AZURE_INFERENCE_MODEL", "Phi-4"),  # a serve server takes only the name that model-info prints
+    timeout=60,
+    default_headers={"extra-parameters": "pass-through"},  # or an inference server ignores logprobs
     temperature=0,
     logprobs=True,
 )
@@ -16,3 +18,5 @@ print(response.content)
 logprobs = response.response_metadata.get("logprobs") or {}  # some servers leave them out
 for item in logprobs.get("content") or []:
     print(f"{item['logprob']:8.4f}  {item['token']!r}")
+if response.response_metadata["finish_reason"] != "stop":
+    raise RuntimeError(f"the answer is not whole: {response.response_metadata['finish_reason']}")

@@ -1,13 +1,16 @@
-// Last run with openai 6.49.0 on 24 November 2026.
-// Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
+// Last run with openai 6.49.0 on 29 November 2026.
+// Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL; reads AZURE_INFERENCE_MODEL.
 import OpenAI from "openai";
 
-const { AZURE_INFERENCE_ENDPOINT: endpoint, AZURE_INFERENCE_CREDENTIAL: key } = process.env;
+const { AZURE_INFERENCE_ENDPOINT: endpoint, AZURE_INFERENCE_CREDENTIAL: key, AZURE_INFERENCE_MODEL: name } = process.env;
 if (!endpoint || !key) throw new Error("AZURE_INFERENCE_ENDPOINT or AZURE_INFERENCE_CREDENTIAL is not set");
-const client = new OpenAI({ baseURL: endpoint + "/v1", apiKey: key });
+// an inference server ignores logprobs without this header
+const defaultHeaders = { "extra-parameters": "pass-through" };
+const client = new OpenAI({ baseURL: endpoint + "/v1", apiKey: key, timeout: 60_000, defaultHeaders });
+const model = name || (await client.models.list().catch(() => null))?.data[0]?.id || "Phi-4"; // some servers have no list
 
 const response = await client.chat.completions.create({
-  model: "Phi-4",
+  model,
   messages: [{ role: "user", content: "What is the capital of France?" }],
   temperature: 0,
   logprobs: true,
@@ -17,3 +20,4 @@ console.log(choice.message.content);
 for (const item of choice.logprobs?.content ?? []) { // some servers leave them out
   console.log(`${item.logprob.toFixed(4).padStart(8)}  ${JSON.stringify(item.token)}`);
 }
+if (choice.finish_reason !== "stop") throw new Error(`the answer is not whole: ${choice.finish_reason}`);

@@ -1,4 +1,4 @@
-# Last run with requests 2.34.2 on 24 November 2026.
+# Last run with requests 2.34.2 on 29 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import os
 
@@ -15,3 +15,5 @@ choice = reply.json()["choices"][0]
 print(choice["message"]["content"])
 for item in (choice.get("logprobs") or {}).get("content") or []:  # some servers leave them out
     print(f"{item['logprob']:8.4f}  {item['token']!r}")
+if choice["finish_reason"] != "stop":
+    raise RuntimeError(f"the answer is not whole: {choice['finish_reason']}")

@@ -1,4 +1,4 @@
-# Last run with azure-ai-inference 1.0.0b9 on 24 November 2026.
+# Last run with azure-ai-inference 1.0.0b9 on 29 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import json
 import os
@@ -9,11 +9,14 @@ from azure.core.credentials import AzureKeyCredential
 
 endpoint = os.environ["AZURE_INFERENCE_ENDPOINT"]
 key = os.environ["AZURE_INFERENCE_CREDENTIAL"]
-client = ChatCompletionsClient(endpoint, AzureKeyCredential(key))
+client = ChatCompletionsClient(endpoint, AzureKeyCredential(key), read_timeout=60)
 
 messages = [UserMessage("Give me JSON about Paris.")]
 for _ in range(3):
-    answer = client.complete(messages=messages, temperature=0).choices[0].message.content
+    choice = client.complete(messages=messages, temperature=0).choices[0]
+    if choice.finish_reason != "stop":
+        raise RuntimeError(f"the answer is not whole: {choice.finish_reason}")
+    answer = choice.message.content
     try:
         print(json.loads(answer)["city"])
         break

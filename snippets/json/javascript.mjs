@@ -1,4 +1,4 @@
-// Last run with @azure-rest/ai-inference 1.0.0-beta.6 and @azure/core-auth 1.10.1 on 24 November 2026.
+// Last run with @azure-rest/ai-inference 1.0.0-beta.6 and @azure/core-auth 1.10.1 on 29 November 2026.
 // Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import ModelClient, { isUnexpected } from "@azure-rest/ai-inference";
 import { AzureKeyCredential } from "@azure/core-auth";
@@ -9,11 +9,13 @@ const client = ModelClient(endpoint, new AzureKeyCredential(key));
 
 const messages = [{ role: "user", content: "Give me JSON about Paris." }];
 for (let attempt = 1; attempt <= 3; attempt++) {
-  const response = await client.path("/chat/completions").post({ body: { messages, temperature: 0 } });
+  const response = await client.path("/chat/completions").post({ abortSignal: AbortSignal.timeout(60_000), body: { messages, temperature: 0 } });
   if (isUnexpected(response)) {
     throw new Error(`${response.status}: ${JSON.stringify(response.body)}`);
   }
-  const answer = response.body.choices[0].message.content;
+  const choice = response.body.choices[0];
+  if (choice.finish_reason !== "stop") throw new Error(`the answer is not whole: ${choice.finish_reason}`);
+  const answer = choice.message.content;
   try {
     const { city } = JSON.parse(answer);
     if (city === undefined) throw new Error("no city");

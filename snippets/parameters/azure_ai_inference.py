@@ -1,4 +1,4 @@
-# Last run with azure-ai-inference 1.0.0b9 on 24 November 2026.
+# Last run with azure-ai-inference 1.0.0b9 on 29 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import os
 
@@ -8,7 +8,7 @@ from azure.core.credentials import AzureKeyCredential
 
 endpoint = os.environ["AZURE_INFERENCE_ENDPOINT"]
 key = os.environ["AZURE_INFERENCE_CREDENTIAL"]
-client = ChatCompletionsClient(endpoint, AzureKeyCredential(key))
+client = ChatCompletionsClient(endpoint, AzureKeyCredential(key), read_timeout=180)
 
 messages = [UserMessage("How many languages are in the world?")]
 response = client.complete(

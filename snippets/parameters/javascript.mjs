@@ -1,4 +1,4 @@
-// Last run with @azure-rest/ai-inference 1.0.0-beta.6 and @azure/core-auth 1.10.1 on 24 November 2026.
+// Last run with @azure-rest/ai-inference 1.0.0-beta.6 and @azure/core-auth 1.10.1 on 29 November 2026.
 // Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import ModelClient, { isUnexpected } from "@azure-rest/ai-inference";
 import { AzureKeyCredential } from "@azure/core-auth";
@@ -8,6 +8,7 @@ if (!endpoint || !key) throw new Error("AZURE_INFERENCE_ENDPOINT or AZURE_INFERE
 const client = ModelClient(endpoint, new AzureKeyCredential(key));
 
 const response = await client.path("/chat/completions").post({
+  abortSignal: AbortSignal.timeout(180_000),
   body: {
     messages: [{ role: "user", content: "How many languages are in the world?" }],
     presence_penalty: 0.1,

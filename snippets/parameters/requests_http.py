@@ -1,4 +1,4 @@
-# Last run with requests 2.34.2 on 24 November 2026.
+# Last run with requests 2.34.2 on 29 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import os
 
@@ -16,7 +16,7 @@ body = {
     "top_p": 1,
     "response_format": {"type": "text"},
 }
-reply = requests.post(url, headers=headers, json=body, timeout=60)
+reply = requests.post(url, headers=headers, json=body, timeout=180)
 reply.raise_for_status()
 choice = reply.json()["choices"][0]
 print(choice["message"]["content"])

@@ -1,4 +1,4 @@
-# Last run with requests 2.34.2 on 24 November 2026.
+# Last run with requests 2.34.2 on 29 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL.
 import json
 import os
@@ -12,12 +12,16 @@ messages = [
     {"role": "user", "content": "How many languages are in the world?"},
 ]
 body = {"messages": messages, "temperature": 0, "top_p": 1, "max_tokens": 2048, "stream": True}
-with requests.post(url, headers=headers, json=body, stream=True, timeout=60) as reply:
+finish_reason = None
+with requests.post(url, headers=headers, json=body, stream=True, timeout=180) as reply:
     reply.raise_for_status()
     for line in reply.iter_lines():
         if line.startswith(b"data: ") and line != b"data: [DONE]":
             event = json.loads(line[6:])
             for choice in event["choices"]:
                 print(choice["delta"].get("content") or "", end="", flush=True)
+                finish_reason = choice["finish_reason"] or finish_reason
             if event.get("usage"):
                 print(f"\n{event['usage']['completion_tokens']} tokens")
+if finish_reason != "stop":
+    raise RuntimeError(f"the answer is not whole: {finish_reason}")

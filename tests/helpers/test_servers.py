@@ -156,3 +156,10 @@ def test_a_redirect_is_not_followed_with_the_key(serve):
     elsewhere = serve(INFERENCE_STATUSES)
     address = serve(dict.fromkeys(INFERENCE_STATUSES, 307), {"location": f"{elsewhere}/info"})
     assert {reply.status for reply in which_server(address, SECRET).replies} == {307}
+
+
+def test_a_bundle_of_certificates_that_is_missing_is_not_shown(monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", SECRET)
+    with pytest.raises(ConnectionError, match="OSError") as caught:
+        which_server("https://127.0.0.1:9", SECRET)
+    assert SECRET not in str(caught.value)

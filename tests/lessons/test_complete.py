@@ -1,4 +1,4 @@
-"""Lesson 09's ``complete``, run from the lesson's box to copy.
+"""Lesson 09's ``complete``, run from the lesson's file to copy.
 
 It stands alone, repeats requests that the network or a busy server lost and no others, and never
 shows a key.
@@ -23,26 +23,26 @@ from azure.ai.inference import ChatCompletionsClient
 from azure.ai.inference.models import StreamingChatCompletionsUpdate as Chunk
 from azure.core.credentials import AccessToken, AzureKeyCredential
 from azure.identity import CredentialUnavailableError
-from lesson_sources import robust_box
+from lesson_sources import robust_call
 from snippet_runs import KEPT
 
-BOX = robust_box()
+CODE = robust_call()  # snippets/robust-call/azure_ai_inference.py
 FRANCE = [{"role": "user", "content": "What is the capital of France?"}]
 PARIS = "The capital of France is Paris."
 ID = "x-ms-client-request-id"
 LONGEST_RUN = 300  # seconds until a process that hangs is ended
 
 
-# The box in a process of its own
+# The file in a process of its own
 
 
 def run(folder: Path, simulator, script: str, **variables: str) -> subprocess.CompletedProcess:
-    """Run a script beside a file robust.py that holds the box, in a process of its own.
+    """Run a script beside robust.py, a copy of the file, in a process of its own.
 
     Args:
         variables: all that the process gets besides the few that it needs.
     """
-    (folder / "robust.py").write_text(BOX, encoding="utf-8")
+    (folder / "robust.py").write_text(CODE, encoding="utf-8")
     environment = {
         name: value for name, value in os.environ.items() if name.upper() in KEPT
     } | simulator.variables()
@@ -106,7 +106,7 @@ print(json.dumps(results))
 """.replace("FRANCE", repr(FRANCE))
 
 
-def test_the_box_repeats_or_reports_each_fault_in_a_process_of_its_own(simulator, tmp_path):
+def test_the_file_repeats_or_reports_each_fault_in_a_process_of_its_own(simulator, tmp_path):
     (tmp_path / "faults.json").write_text(json.dumps([*FAULTS]), encoding="utf-8")
     done = run(tmp_path, simulator, TRY_ALL)
     assert (done.returncode, done.stderr) == (0, "")
@@ -124,8 +124,8 @@ def test_the_box_repeats_or_reports_each_fault_in_a_process_of_its_own(simulator
             assert any(entry["headers"][ID] == request_id for entry in requests)
 
 
-def test_the_box_answers_unchanged_even_with_a_line_end_after_the_key(simulator, tmp_path):
-    done = run(tmp_path, simulator, BOX, AZURE_INFERENCE_CREDENTIAL=simulator.azure.key + "\r\n")
+def test_the_file_answers_unchanged_even_with_a_line_end_after_the_key(simulator, tmp_path):
+    done = run(tmp_path, simulator, CODE, AZURE_INFERENCE_CREDENTIAL=simulator.azure.key + "\r\n")
     assert (done.returncode, done.stdout, done.stderr) == (0, PARIS + "\n", "")
 
 
@@ -138,13 +138,13 @@ def test_the_box_answers_unchanged_even_with_a_line_end_after_the_key(simulator,
     ],
 )
 def test_a_malformed_key_or_endpoint_is_not_repeated_and_not_printed(simulator, tmp_path, mistake):
-    key, script = simulator.azure.key, BOX
+    key, script = simulator.azure.key, CODE
     if mistake == "a line end inside the key":
         variables = {"AZURE_INFERENCE_CREDENTIAL": f"{key[:16]}\n{key[16:]}"}
     elif mistake == "key and endpoint swapped":
         variables = {"AZURE_INFERENCE_CREDENTIAL": simulator.url, "AZURE_INFERENCE_ENDPOINT": key}
     else:
-        script = BOX.replace(
+        script = CODE.replace(
             '["AZURE_INFERENCE_CREDENTIAL"].strip()', '["AZURE_INFERENCE_CREDENTIAL"]'
         )
         variables = {"AZURE_INFERENCE_CREDENTIAL": f" {key}"}
@@ -163,13 +163,13 @@ def test_a_malformed_key_or_endpoint_is_not_repeated_and_not_printed(simulator, 
 
 @pytest.fixture
 def robust(simulator, certificates, monkeypatch) -> SimpleNamespace:
-    """Return the names that the box defines. Its client trusts the simulator."""
+    """Return the names that the file defines. Its client trusts the simulator."""
     for name in ("AZURE_INFERENCE_ENDPOINT", "AZURE_INFERENCE_CREDENTIAL"):
         monkeypatch.setenv(name, simulator.variables()[name])
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificates)
     monkeypatch.setenv("NO_PROXY", "*")
     space = {"__name__": "robust"}
-    exec(compile(BOX, "robust.py", "exec"), space)
+    exec(compile(CODE, "robust.py", "exec"), space)
     return SimpleNamespace(**space, space=space)
 
 
@@ -301,6 +301,12 @@ def test_all_attempts_carry_the_callers_request_id(robust, simulator):
         headers={"x-simulated-fault": "429; times=2"},
     )
     assert [request["headers"][ID] for request in simulator.azure.journal] == ["mine-1"] * 3
+
+
+@pytest.mark.parametrize("server", ["inference", "serve"])
+def test_an_answer_that_comes_all_at_once_is_whole_too(robust, server):
+    headers = {"x-simulated-server": server}
+    assert robust.complete(FRANCE, temperature=0, headers=headers) == (PARIS, "stop")
 
 
 def test_an_answer_is_complete_after_its_finish_reason_even_if_an_error_follows(robust):

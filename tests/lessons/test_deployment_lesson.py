@@ -67,11 +67,18 @@ class Azure:
         self.subscription = self.simulator.azure.control_plane.subscription
         self.readers: list[Reader] = []
         self.most_instances = 0  # at a time, without FORGOTTEN
+        self.initial_delays: set[str | None] = set()  # of the probes of all its deployments
         self._server = server
         start_operation = self.subscription.start_operation
 
         def count_and_start(*arguments):
             self.most_instances = max(self.most_instances, self.instances)
+            self.initial_delays |= {
+                (deployment.properties.get(probe) or {}).get("initialDelay")
+                for endpoint in self._own_endpoints
+                for deployment in endpoint.deployments.values()
+                for probe in ("livenessProbe", "readinessProbe")
+            }
             return start_operation(*arguments)
 
         self.subscription.start_operation = count_and_start
@@ -82,13 +89,17 @@ class Azure:
         return [endpoint.name for endpoint in self.subscription.endpoints.values()]
 
     @property
+    def _own_endpoints(self) -> list[Endpoint]:
+        """Return all endpoints without FORGOTTEN."""
+        endpoints = self.subscription.endpoints.values()
+        return [endpoint for endpoint in endpoints if endpoint.name not in FORGOTTEN]
+
+    @property
     def deployments(self) -> dict[str, int]:
         """Return the number of instances of each deployment, without those of FORGOTTEN."""
-        endpoints = self.subscription.endpoints.values()
-        own = [endpoint for endpoint in endpoints if endpoint.name not in FORGOTTEN]
         return {
             deployment.name: deployment.instances
-            for endpoint in own
+            for endpoint in self._own_endpoints
             for deployment in endpoint.deployments.values()
         }
 
@@ -186,6 +197,7 @@ def test_optional_cells_need_no_other_and_delete_what_they_start_even_if_nothing
     azure.subscription.regions["eastus2"]["quota"]["standardNCADSA100v4Family"] = 480
     assert "too-many is deleted" in reader.run("refused-quota")
     assert azure.most_instances == 4
+    assert azure.initial_delays == {"PT10M"}  # by default a model would be given up while it loads
     assert azure.deployments == {"blue": 1}
     azure.forbid_to_list_deployments()
     # The cell deletes all, although its last request, for what is left, fails.

@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-from lesson_sources import code_cells, read_lesson, robust_box
+from lesson_sources import code_cells, read_lesson, robust_call
 
 from helpers import streaming
 
@@ -44,10 +44,10 @@ def test_each_cell_of_lesson_01_that_may_cost_more_is_marked_and_in_the_table_of
     assert headings == {title for title, _ in rows} - {"Heading", "---"}
 
 
-# Lesson 09: the box to copy
+# Lesson 09: the file to copy
 
 ERRORS = read_lesson("09-errors-and-limits")
-BOX = robust_box()
+CODE = robust_call()
 
 
 def definitions(source: str) -> dict[str, str]:
@@ -70,20 +70,20 @@ def definitions(source: str) -> dict[str, str]:
     return codes
 
 
-def test_the_box_of_lesson_09_repeats_the_functions_of_the_cells():
+def test_the_file_of_lesson_09_repeats_the_functions_of_the_cells():
     cells = "\n".join(cell.source for cell in code_cells(ERRORS))
     taught = definitions(Path(streaming.__file__).read_text(encoding="utf-8")) | definitions(cells)
-    copied = definitions(BOX)
+    copied = definitions(CODE)
     assert {name: code for name, code in copied.items() if taught.get(name) != code} == {}
-    assert "helpers" not in BOX
+    assert "helpers" not in CODE
     names = "complete whole read pause may_pass account_of reason_in PASSING"
     assert set(names.split()) <= set(copied)
 
 
-def test_the_box_of_lesson_09_is_as_long_as_the_lesson_says():
-    functions = [node for node in ast.parse(BOX).body if isinstance(node, ast.FunctionDef)]
+def test_the_file_of_lesson_09_is_as_long_as_the_lesson_says():
+    functions = [node for node in ast.parse(CODE).body if isinstance(node, ast.FunctionDef)]
     complete = functions[-1]
     assert complete.name == "complete"
     assert complete.end_lineno - complete.lineno + 1 < 20
-    lines = int(re.search(r"about\s+(\d+) lines, in one box to copy", ERRORS.cells[0].source)[1])
-    assert round(len(BOX.splitlines()), -1) == lines
+    lines = int(re.search(r"about\s+(\d+) lines, in one file to copy", ERRORS.cells[0].source)[1])
+    assert round(len(CODE.splitlines()), -1) == lines

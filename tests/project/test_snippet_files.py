@@ -21,6 +21,13 @@ ROOT = SNIPPETS.parent
 DATA = load()
 MANAGING = "azure_ai_ml.py"  # deploys and deletes
 LONGEST, SHORTEST = 25, 3  # lines of code
+LONGER_CSHARP = 15  # lines that C# needs more
+TASKS = [*DATA["task"], *DATA["managing"]]
+OPTIONAL = {
+    "AZURE_INFERENCE_MODEL",
+    "AZURE_RETAIL_PRICES_URL",
+    "AZURE_FOUNDRY_KEY",
+}  # variables that may be missing
 
 # The lessons
 
@@ -31,7 +38,8 @@ def sdk_calls(code: str, names: list[str]) -> list[str]:
     Names in a call are replaced by the values last assigned to them. A function is recognised by
     the last part of its name or, if it is imported as something else, by its original name. A
     client's ``endpoint=`` and ``credential=`` are written as positional arguments, so that both
-    ways to pass them are equal. The header that requests a fault is left out.
+    ways to pass them are equal. The header that requests a fault is left out, and so are
+    time-outs.
     """
     values: dict[str, ast.expr] = {}
     imported: dict[str, str] = {}
@@ -50,6 +58,7 @@ def sdk_calls(code: str, names: list[str]) -> list[str]:
                 if keyword.arg == name
             ]
             node.args += [keyword.value for keyword in first]
+            first += [keyword for keyword in node.keywords if keyword.arg == "read_timeout"]
             node.keywords = [keyword for keyword in node.keywords if keyword not in first]
             return node
 
@@ -99,7 +108,7 @@ def lesson_calls(tie: dict) -> list[str]:
     return [call for call in found if call not in tie.get("besides", [])]
 
 
-@pytest.mark.parametrize("task", [task["folder"] for task in DATA["task"]])
+@pytest.mark.parametrize("task", [task["folder"] for task in DATA["task"] if "tests" not in task])
 def test_the_sdk_snippet_makes_the_same_calls_as_its_lesson(task):
     ties = [tie for tie in DATA["tie"] if tie["task"] == task]
     assert ties, "snippets.toml says nothing of the lesson it comes from"
@@ -137,6 +146,13 @@ def test_every_task_has_a_file_or_a_reason_for_every_client():
     assert there & set(reasons(DATA)) == set()
 
 
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task["folder"])
+def test_the_tests_that_a_task_names_run_its_files(task):
+    name = task.get("tests", "test_snippets.py")
+    text = (ROOT / "tests" / "snippets" / name).read_text(encoding="utf-8")
+    assert f'"{task["folder"]}' in text
+
+
 def test_no_file_lies_here_that_no_table_names():
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "snippets"],
@@ -154,7 +170,11 @@ def test_no_file_lies_here_that_no_table_names():
         for name in ("langchain", "litellm")
         for file in ("pyproject.toml", "uv.lock")
     }
-    assert rest == {
+    migrate = {  # programs of their own, with tests in test_migrate.py
+        f"migrate/{file}"
+        for file in ("inventory.py", "before.py", "after.py", "compare.py", "prompts.jsonl")
+    }
+    assert rest == migrate | {
         "README.md",
         "ruff.toml",
         "snippets.toml",
@@ -170,17 +190,82 @@ def test_the_page_is_what_the_folder_holds():
     )
 
 
+TIME_OUTS = {  # how a client is told how long it may wait
+    "azure_ai_inference.py": r"read_timeout(=|\": )\d+",
+    "openai_sdk.py": r"\btimeout=",
+    "requests_http.py": r"\btimeout=\d+",
+    "httpx_client.py": r"\btimeout=\d+",
+    "langchain_azure_client.py": r"\btimeout=\d+",
+    "langchain_openai_client.py": r"\btimeout=\d+",
+    "litellm_client.py": r"\btimeout=\d+",
+    "javascript.mjs": r"AbortSignal\.timeout\(\d+_000\)",
+    "openai.mjs": r"\btimeout: \d+_000",
+    "curl.sh": r"\bcurl [^\n]*--max-time \d+|--retry \d+ --max-time \d+",
+}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in snippet_files() if path.name in TIME_OUTS],
+    ids=lambda path: f"{path.parent.name}/{path.name}",
+)
+def test_a_snippet_does_not_wait_for_ever(path):
+    assert re.search(TIME_OUTS[path.name], path.read_text(encoding="utf-8"))
+
+
+def longest_of(path: Path) -> int:
+    """Return how many lines of code a snippet may have: its task may allow more than usual."""
+    allowed = {task["folder"]: task.get("lines", LONGEST) for task in TASKS}
+    return allowed.get(path.parent.name, LONGEST) + (LONGER_CSHARP if path.suffix == ".cs" else 0)
+
+
+def test_every_link_of_the_page_leads_to_a_file():
+    targets = set(re.findall(r"\]\(([^)]+)\)", page()))
+    assert {target for target in targets if not (SNIPPETS / target).exists()} == set()
+    files = {path.relative_to(SNIPPETS).as_posix() for path in snippet_files()}
+    assert files <= targets
+
+
+def test_a_search_for_client_and_task_finds_the_link():
+    names = {client["file"]: client["name"] for client in DATA["client"]} | {
+        MANAGING: "azure-ai-ml"
+    }
+    for path in snippet_files():
+        task = path.parent.name.replace("-", " ")
+        link = f"[{names[path.name]} {task}]({path.parent.name}/{path.name})"
+        assert link in page()
+
+
+@pytest.mark.parametrize(
+    ("symptom", "task"),
+    [
+        ('401, "audience is incorrect"', "client-with-entra-id"),
+        ("404, the model", "completion"),
+        ("424", "robust-call"),
+        ("429", "many-prompts"),
+        ("400, tools", "tools"),
+        ("The stream arrives at once", "robust-call"),
+        ("`usage` of a stream is `None`", "stream"),
+    ],
+)
+def test_a_symptom_leads_to_the_snippet_that_fixes_it(symptom, task):
+    (row,) = re.findall(rf"^\| {re.escape(symptom)}.*$", page(), re.MULTILINE)
+    assert f"({task}/openai_sdk.py)" in row
+
+
 MODULES = {  # what is imported -> the package, and what else it needs
     "azure.ai.inference": ["azure-ai-inference"],
     "azure.ai.inference.aio": ["azure-ai-inference", "aiohttp"],
     "azure.ai.inference.models": ["azure-ai-inference"],
     "azure.core.credentials": ["azure-ai-inference"],
     "azure.core.exceptions": ["azure-ai-inference"],
+    "azure.core.rest": ["azure-ai-inference"],
     "azure.ai.ml": ["azure-ai-ml"],
     "azure.ai.ml.entities": ["azure-ai-ml"],
     "azure.identity": ["azure-identity"],
     "langchain_azure_ai.chat_models": ["langchain-azure-ai"],
     "langchain_openai": ["langchain-openai"],
+    "openai.types": ["openai"],
     "requests.adapters": ["requests"],
     "urllib3.util": ["requests"],
 }
@@ -202,6 +287,8 @@ def packages_of(path: Path) -> set[str]:
             if not name.startswith("node:")
         }
     found = re.findall(r"^(?:import|from) ([\w.]+)", code, re.MULTILINE)
+    if "azure.ai.ml" in found:  # it brings azure-core, which others get with azure-ai-inference
+        found = [name for name in found if not name.startswith("azure.core.")]
     return {
         package
         for name in found
@@ -219,20 +306,20 @@ def test_a_snippet_opens_with_what_it_was_run_with_and_what_it_needs_and_is_shor
     mark = "//" if path.suffix in (".mjs", ".cs") else "#"
     assert not rest[0].startswith(mark)
     lines = [line for line in rest if line.strip() and not line.startswith(mark)]
-    assert SHORTEST <= len(lines) <= LONGEST
+    assert SHORTEST <= len(lines) <= longest_of(path)
     assert second.startswith(f"{mark} Needs AZURE_")
-    assert not re.search(r"environ\.get|getenv", code), (
+    assert "getenv" not in code
+    assert set(re.findall(r"environ\.get\(([^,)]+)", code)) <= {f'"{name}"' for name in OPTIONAL}, (
         "without a variable a client may take one of its own"
     )
-    assert {name for name in needs(path) if "LITELLM" not in name} == set(
-        re.findall(READS[path.suffix], "\n".join(rest))
-    )
+    reads = set(re.findall(READS[path.suffix], "\n".join(rest)))
+    assert {name for name in needs(path) if "LITELLM" not in name} - OPTIONAL == reads - OPTIONAL
     if path.suffix == ".cs":
-        names = "Azure.AI.Inference 1.0.0-beta.5" + (
-            " and Azure.Identity" if "using Azure.Identity;" in code else ""
-        )
+        packages = re.findall(r"^#:package (\S+)@(\S+)$", code, re.MULTILINE)
+        names = " and ".join(f"{name} {version}" for name, version in packages)
+        versions = re.escape(f".NET 10 with {names}")
         assert re.fullmatch(
-            rf"// Not executed, only parsed: for {re.escape(names)}, \d+ \w+ \d{{4}}\.", first
+            rf"// Not executed, only parsed: for {versions}, \d+ \w+ \d{{4}}\.", first
         )
         return
     names, date = re.fullmatch(rf"{mark} Last run with (.+) on (\d+ \w+ \d{{4}})\.", first).groups()

@@ -9,13 +9,22 @@ from tools.translation import CELL, LESSON, load_rows, table
 
 ROWS = load_rows()
 KEYS = {"part", "what", "old", "new", "check", "fault", "faults", "base", "received"}
-KEYS |= {"within", "sent", "closed", "old_does", "new_does"}
+KEYS |= {"within", "sent", "closed", "old_does", "new_does", "shown"}
+WIDEST = 76  # characters of an expression that the lesson shows
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['part']}: {row['what']}"[:80])
 def test_a_row_has_only_known_keys_and_fits_into_a_table(row):
     assert set(row) <= KEYS
     assert "|" not in row["old"] + row["new"] + row["what"]  # it would end a cell of the table
+
+
+def test_the_lesson_shows_rows_that_differ_and_can_be_read():
+    shown = [row for row in ROWS if row.get("shown")]
+    assert len(shown) > 40
+    for row in shown:
+        assert row["old"] != row["new"]
+        assert max(len(row["old"]), len(row["new"])) <= WIDEST, row["what"]
 
 
 def test_no_row_stands_twice():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from chat_requests import ANSWERS, LANGUAGES, PREFERRED, QUESTIONS, topic_name
 
-from simulated_azure.inference.questions import load_manners, load_questions
+from simulated_azure.inference.questions import load_manners, load_questions, stem
 from simulated_azure.inference.tokens import encode, encoding
 
 
@@ -217,3 +219,16 @@ def test_every_answer_comes_back_from_its_tokens():
         if encoding().decode(encode(answer)) != answer
     ]
     assert not broken
+
+
+def test_two_threads_get_the_same_stems_as_one():
+    words = ["languages", "capitals", "running", "happily", "cries", "relational"] * 200
+    one = [stem.__wrapped__(word) for word in words]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            both = list(pool.map(lambda _: [stem.__wrapped__(word) for word in words], range(2)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert both == [one, one]

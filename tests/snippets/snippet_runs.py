@@ -9,6 +9,7 @@ set.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import os
@@ -18,7 +19,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
@@ -29,9 +30,13 @@ from fork_server import Fork, ForkServer
 from helpers.snippets import kind_of
 from simulated_azure.faults import HEADER as FAULT_HEADER
 from simulated_azure.http import Request, Response, Steps
+from simulated_azure.inference.endpoint import MODEL_NAME, MODEL_VERSION
+from simulated_azure.inference.servers import HEADER as SERVER_HEADER
+from simulated_azure.inference.servers import MODEL_FOLDER
 from simulated_azure.transports.sockets import Simulator
 from tools.snippets_table import SNIPPETS
 
+SERVED_NAME = MODEL_FOLDER.format(name=MODEL_NAME, version=MODEL_VERSION)  # where it is checked
 KEPT = (
     "PATH",
     "SYSTEMROOT",
@@ -120,27 +125,40 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 def complaint(path):
+    if one_by_one:
+        print(f"\\nBEGAN\\t{path}")
     try:
         exec(compile(open(path, encoding="utf-8").read(), path, "exec"), {"__name__": "__main__"})
     except BaseException as error:
         return f"{type(error).__name__}: {error}".replace("\\n", " ")
     return ""
 
-with ThreadPoolExecutor(len(sys.argv)) as pool:
-    for path, found in zip(sys.argv[1:], list(pool.map(complaint, sys.argv[1:]))):
-        print(f"\\nENDED\\t{path}\\t{found}")
+one_by_one, paths = sys.argv[1] == "one by one", sys.argv[2:]
+with ThreadPoolExecutor(1 if one_by_one else len(paths)) as pool:
+    for path, end in zip(paths, list(pool.map(complaint, paths))):
+        print(f"\\nENDED\\t{path}\\t{end}")
 """
 IN_ONE_NODE = """
 import { pathToFileURL } from "node:url";
-const files = process.argv.slice(1);
-const ends = await Promise.allSettled(files.map((file) => import(pathToFileURL(file))));
+const [order, ...files] = process.argv.slice(1);
+let last = Promise.resolve();
+const ends = await Promise.allSettled(files.map((file) => {
+  if (order !== "one by one") return import(pathToFileURL(file));
+  last = last.catch(() => {}).then(() => {
+    console.log(`\\nBEGAN\\t${file}`);
+    return import(pathToFileURL(file));
+  });
+  return last;
+}));
 for (const [number, end] of ends.entries()) {
   const complaint = end.status === "rejected" ? `${end.reason}`.replaceAll("\\n", " ") : "";
   console.log(`\\nENDED\\t${files[number]}\\t${complaint}`);
 }
 """
 IN_ONE_SHELL = r"""
+shift
 for file; do
+  printf '\nBEGAN\t%s\n' "$file"
   sh "$file"
   ended=$?
   printf '\nENDED\t%s\t%s\n' "$file" "${ended#0}"
@@ -261,6 +279,17 @@ def _record(events: Iterator[bytes], arrival: Arrival) -> Iterator[bytes]:
 # Manners of answering a visit
 
 
+def for_questions(manner: Callable) -> Callable:
+    """Return a manner that answers all but questions as usual."""
+
+    @functools.wraps(manner)
+    def limited(visit: Visit, request: Request, handle: Callable) -> Response:
+        is_question = request.path.endswith("/chat/completions")
+        return manner(visit, request, handle) if is_question else handle(request)
+
+    return limited
+
+
 def as_usual(visit: Visit, request: Request, handle: Callable) -> Response:
     return handle(request)
 
@@ -270,11 +299,10 @@ def with_fault(fault: str, request: Request) -> Request:
     return replace(request, headers={**request.headers, FAULT_HEADER: fault})
 
 
+@for_questions
 def unavailable_at_first(visit: Visit, request: Request, handle: Callable) -> Response:
     """Answer 503 to the first question."""
-    is_question = request.path.endswith("/chat/completions")
-    is_first = is_question and len(visit.questions()) == 1
-    return handle(with_fault("503", request) if is_first else request)
+    return handle(with_fault("503", request) if len(visit.questions()) == 1 else request)
 
 
 def unavailable(visit: Visit, request: Request, handle: Callable) -> Response:
@@ -300,6 +328,7 @@ def silent(visit: Visit, request: Request, handle: Callable) -> Response:
     return Response(200, delay=600)
 
 
+@for_questions
 def waiting_for_print(visit: Visit, request: Request, handle: Callable) -> Response:
     """Stop a stream after some events until the process has printed the start of the answer."""
     response = handle(request)
@@ -309,6 +338,7 @@ def waiting_for_print(visit: Visit, request: Request, handle: Callable) -> Respo
     return replace(response, body=body, pace=PACE)
 
 
+@for_questions
 def waiting_for_two(visit: Visit, request: Request, handle: Callable) -> Response:
     """Answer no question before two of them have arrived."""
     response = handle(request)
@@ -323,9 +353,35 @@ def ending_tokens(visit: Visit, request: Request, handle: Callable) -> Response:
     return _changed(handle(request), expires_on=str(int(time.time()) + 1))
 
 
+@for_questions
+def out_of_range(visit: Visit, request: Request, handle: Callable) -> Response:
+    """Answer questions as if their temperature were 5."""
+    body = json.loads(request.body) | {"temperature": 5}
+    return handle(replace(request, body=json.dumps(body).encode()))
+
+
+@for_questions
+def cut(visit: Visit, request: Request, handle: Callable) -> Response:
+    """Say that answers were cut off at the limit of tokens."""
+    response = handle(request)
+    if isinstance(response.body, bytes):
+        return replace(response, body=_cut(response.body))
+    return replace(response, body=map(_cut, response.body))
+
+
+def _cut(piece: bytes) -> bytes:
+    return re.sub(rb'("finish_reason": ?)"stop"', rb'\1"length"', piece)
+
+
+def serving(visit: Visit, request: Request, handle: Callable) -> Response:
+    """Answer as the server that waits for whole answers and checks the name of the model."""
+    return handle(replace(request, headers={**request.headers, SERVER_HEADER: "serve"}))
+
+
 def saying(text: str) -> Callable:
     """Return a manner in which every answer of the model is this text."""
 
+    @for_questions
     def manner(visit: Visit, request: Request, handle: Callable) -> Response:
         response = handle(request)
         content = json.loads(response.body)
@@ -337,7 +393,12 @@ def saying(text: str) -> Callable:
 
 def informing(**info: str) -> Callable:
     """Return a manner in which answers of ``/info`` hold this."""
-    return lambda visit, request, handle: _changed(handle(request), **info)
+
+    def manner(visit: Visit, request: Request, handle: Callable) -> Response:
+        response = handle(request)
+        return _changed(response, **info) if request.path == "/info" else response
+
+    return manner
 
 
 def _changed(response: Response, **changes: str) -> Response:
@@ -365,6 +426,11 @@ class Run:
         """Return how each of several snippets in one process ended: its error, or nothing."""
         rows = [line.split("\t") for line in self.stdout.splitlines() if line.startswith("ENDED\t")]
         return {Path(path): complaint for _, path, complaint in rows}
+
+    def outputs(self) -> dict[Path, str]:
+        """Return what each of several snippets printed that ran one by one in one process."""
+        printed = r"\nBEGAN\t(.*)\n((?s:.*?))(?=\n(?:BEGAN|ENDED)\t)"
+        return {Path(path): text for path, text in re.findall(printed, self.stdout)}
 
 
 def needs(path: Path) -> set[str]:
@@ -397,6 +463,8 @@ def run(
     home: Path,
     changes: dict[str, str | None],
     code: str = "",
+    one_by_one: bool = False,
+    options: Sequence[str] = (),
 ) -> Run:
     """Run snippets to their end, with an empty home and only the variables that they name.
 
@@ -404,20 +472,23 @@ def run(
         paths: one file, or several, which then run at the same time in one process.
         changes: further variables, and None for those to leave out.
         code: runs instead of the file, as if it stood beside it.
+        options: arguments of the program, if it is one file.
+        one_by_one: several files run one after another, which keeps their outputs apart.
     """
     visit = endpoint.visit(manner)
     variables = kept_variables(home) | variables_for(paths, endpoint, visit) | changes
     files = [str(path) for path in paths]
+    order = "one by one" if one_by_one else "together"
     if code:
         arguments = {"node": ["--input-type=module"], "curl": []}.get(runner.kind, ["-"])
-    elif len(paths) > 1:
+    elif len(paths) > 1 or one_by_one:
         together = {
             "node": ["--input-type=module", "-e", IN_ONE_NODE],
             "curl": ["-c", IN_ONE_SHELL, "sh"],
         }
-        arguments = [*together.get(runner.kind, ["-c", IN_ONE_PYTHON]), *files]
+        arguments = [*together.get(runner.kind, ["-c", IN_ONE_PYTHON]), order, *files]
     else:
-        arguments = files
+        arguments = [*files, *options]
     folder = SNIPPETS if code and runner.kind == "node" else home  # where it looks for packages
     with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stderr:
         stdin.write(code.encode())

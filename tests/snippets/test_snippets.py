@@ -1,8 +1,8 @@
 """What each snippet prints, and what the endpoint receives from it.
 
-Each runs in a process of its own with its real client (see ``snippet_runs.py``). C# is parsed, not
-run (``csharp.py``). A few processes run at the same time, because many of them wait: before they
-try again, or for an answer that never comes.
+Each runs in a process of its own with its real client (see ``snippet_runs.py``). C# is in
+``test_csharp.py``. A few processes run at the same time, because many of them wait: before they try
+again, or for an answer that never comes.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 import functools
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -20,21 +18,24 @@ from urllib.parse import parse_qs
 
 import pytest
 from snippet_runs import (
+    SERVED_NAME,
     TRUST,
     Endpoint,
     Run,
     Runner,
     as_usual,
+    cut,
     ending_tokens,
     giving_no_token,
     impatient,
     informing,
-    kept_variables,
     kind,
     needs,
+    out_of_range,
     refusing,
     run,
     saying,
+    serving,
     silent,
     unavailable,
     unavailable_at_first,
@@ -43,19 +44,17 @@ from snippet_runs import (
 )
 from toolchain import COMMANDS, command_or_reason
 
-from helpers.cost import list_price
+from helpers import snippets
 from simulated_azure.errors import UNAUTHORIZED
-from simulated_azure.transports.sockets import Simulator
 from tools.snippets_table import SNIPPETS, load, snippet_files
 
 ROOT = SNIPPETS.parent
 DATA = load()
-MANAGING = "azure_ai_ml.py"  # deploys and deletes: run together, in its own test
-EXECUTED = [path for path in snippet_files((".py", ".mjs", ".sh")) if path.name != MANAGING]
+TASKS = [task["folder"] for task in DATA["task"] if "tests" not in task]  # others: their own file
+EXECUTED = [path for path in snippet_files((".py", ".mjs", ".sh")) if path.parent.name in TASKS]
 ERRORS = "errors-and-retries"
 LONGEST, SHORTEST = 25, 3  # lines of code
 AT_A_TIME, WAITING = 2, 6  # processes: that work, and besides those that mostly wait
-SIZE, MODEL = "Standard_NC24ads_A100_v4", "azureml://registries/azureml/models/Phi-4/versions/8"
 
 API = "api-version=2024-05-01-preview"
 FRANCE = [{"role": "user", "content": "What is the capital of France?"}]
@@ -69,7 +68,6 @@ CORRECTION = {
     "role": "user",
     "content": "That was not valid JSON. Reply with the JSON object only.",
 }
-COLOUR = [{"role": "user", "content": "Name a colour."}]
 PARIS = [{"role": "user", "content": "Give me JSON about Paris."}]
 ALL = {
     "presence_penalty": 0.1,
@@ -85,6 +83,7 @@ INFO = {
     "model_type": "chat by type",
     "model_provider_name": "Microsoft by provider",
 }
+KNOWN_FIELDS = {"messages", "model", "stream", *ALL}  # all others are extra parameters
 INFO_LABELS = ("Model name", "Model type", "Model provider name")
 
 
@@ -144,6 +143,10 @@ def manner_for(job: Job):
         "refused": refusing,
         "unavailable": unavailable,
         "silence": silent,
+        "invalid": out_of_range,
+        "cut": cut,
+        "serve": serving,
+        "serve by name": serving,
         "no token": giving_no_token,
         "no city": saying('{"name": "Paris"}'),
     }
@@ -164,6 +167,7 @@ def manner_for(job: Job):
 def execute(job: Job, runner: Runner, endpoint: Endpoint, home: Path) -> Run:
     """Run a job to its end."""
     changes = {
+        "serve by name": {"AZURE_INFERENCE_MODEL": SERVED_NAME},
         "no server": {"AZURE_INFERENCE_ENDPOINT": endpoint.nowhere},
         "untrusted": dict.fromkeys(TRUST),
         "no key": {"AZURE_INFERENCE_CREDENTIAL": None, "OPENAI_API_KEY": "a-private-key"},
@@ -172,7 +176,8 @@ def execute(job: Job, runner: Runner, endpoint: Endpoint, home: Path) -> Run:
     if len(job.paths) == 1 and job.fate in ("no server", "silence", "untrusted"):
         seconds = 3 if job.fate == "silence" else 60
         code = impatient(job.path.read_text(encoding="utf-8"), seconds)
-    return run([*job.paths], runner, endpoint, manner_for(job), home, changes, code)
+    one_by_one = job.fate.startswith("serve")
+    return run([*job.paths], runner, endpoint, manner_for(job), home, changes, code, one_by_one)
 
 
 def jobs(fate: str, task: str) -> list[Job]:
@@ -204,12 +209,6 @@ def jobs_of(session: pytest.Session) -> list[Job]:
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory) -> Path:
-    """Return an empty home folder."""
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="session")
 def runners(request, home) -> Iterator[dict[str, Runner | BaseException]]:
     """Yield what runs each kind of snippet that this session needs, or why nothing does."""
     runners: dict[str, Runner | BaseException] = {}
@@ -220,14 +219,6 @@ def runners(request, home) -> Iterator[dict[str, Runner | BaseException]]:
     for runner in runners.values():
         if isinstance(runner, Runner):
             runner.close()
-
-
-@pytest.fixture(scope="session")
-def endpoint() -> Iterator[Endpoint]:
-    """Yield the endpoint that all runs of this session visit."""
-    endpoint = Endpoint()
-    yield endpoint
-    endpoint.stop()
 
 
 @pytest.fixture(scope="session")
@@ -267,7 +258,8 @@ def answers(simulator, certificates) -> dict[str, Answer]:
     import requests
 
     found = {}
-    for messages in (FRANCE, JAPAN, LANGUAGES, LANGUAGES[1:]):
+
+    def ask(messages: list[dict]) -> Answer:
         reply = requests.post(
             f"{simulator.url}/chat/completions",
             json={"messages": messages, "temperature": 0, "logprobs": True},
@@ -275,9 +267,14 @@ def answers(simulator, certificates) -> dict[str, Answer]:
             verify=certificates,
         ).json()
         choice, usage = reply["choices"][0], reply["usage"]
-        found[str(messages)] = Answer(
+        return Answer(
             choice["message"]["content"], usage["completion_tokens"], choice["logprobs"]["content"]
         )
+
+    for messages in (FRANCE, JAPAN, LANGUAGES, LANGUAGES[1:]):
+        found[str(messages)] = ask(messages)
+    first = {"role": "assistant", "content": found[str(LANGUAGES)].text}
+    found[str(AND_IN_FRANCE)] = ask([*LANGUAGES, first, AND_IN_FRANCE])
     return found
 
 
@@ -289,8 +286,6 @@ def expected_bodies(path: Path) -> list[dict]:
 
     What its client adds to every body and answers that it sends back are left out.
     """
-    refused = 5 if ROUTES[path.name].prefix == "/v1" else 1.5  # a temperature
-    second = COLOUR if path.name == "azure_ai_inference.py" else FRANCE
     return {
         "client-with-key": [{"messages": FRANCE, "temperature": 0}],
         "client-with-entra-id": [{"messages": FRANCE, "temperature": 0}],
@@ -307,25 +302,17 @@ def expected_bodies(path: Path) -> list[dict]:
             {"messages": PARIS, "temperature": 0},
             {"messages": [*PARIS, CORRECTION], "temperature": 0},
         ],
-        ERRORS: [
-            {"messages": FRANCE, "temperature": 0},
-            {"messages": second, "temperature": refused},
-        ],
+        ERRORS: [{"messages": FRANCE, "temperature": 0}],
         "async": [{"messages": FRANCE, "temperature": 0}, {"messages": JAPAN, "temperature": 0}],
     }[path.parent.name]
 
 
-def expected_print(path: Path, done: Run, answers: dict[str, Answer]) -> str:
-    """All that a snippet must print. curl's prints what was answered, as it came."""
+def expected_print(path: Path, answers: dict[str, Answer], name: str = "Phi-4") -> str:
+    """All that a snippet must print, unless it is curl's. ``name``: the model's."""
     france, languages = answers[str(FRANCE)], answers[str(LANGUAGES)]
-    if path.suffix == ".sh":
-        return (
-            done.answers()
-            if path.parent.name == "stream"
-            else f"{done.visit.arrivals[-1].answer.decode()}\n"
-        )
     quoted = repr if path.suffix == ".py" else functools.partial(json.dumps, ensure_ascii=False)
-    name = "azure_ai/Phi-4" if path.name == "litellm_client.py" else "Phi-4"
+    if path.name == "litellm_client.py":
+        name = f"azure_ai/{name}"
     counted = f"Prompt tokens: 25\nCompletion tokens: {languages.tokens}"
     tokens = [] if path.name == "litellm_client.py" else [f"{languages.tokens} tokens"]
     lines = {
@@ -334,11 +321,9 @@ def expected_print(path: Path, done: Run, answers: dict[str, Answer]) -> str:
         "model-info": [
             f"{label}: {INFO[name]}" for label, name in zip(INFO_LABELS, INFO, strict=True)
         ],
+        ERRORS: [france.text],
         "completion": [f"Response: {languages.text}", f"Model: {name}", counted],
-        "conversation": [
-            languages.text,
-            *(answer_in(arrival.answer) for arrival in done.visit.questions()[1:]),
-        ],
+        "conversation": [languages.text, answers[str(AND_IN_FRANCE)].text],
         "stream": [languages.text, *tokens],
         "parameters": [answers[str(LANGUAGES[1:])].text, "Finish reason: stop"],
         "extra-parameters": [
@@ -358,7 +343,15 @@ def answer_in(reply: bytes) -> str:
 @each([job for job in USUAL if job.path.parent.name != ERRORS])
 def test_a_snippet_prints_its_result_and_nothing_else(job, done, answers):
     assert (done.code, done.stderr) == (0, "")
-    assert done.stdout == expected_print(job.path, done, answers)
+    if job.path.suffix != ".sh":
+        expected = expected_print(job.path, answers)
+    elif job.path.parent.name == "stream":
+        expected = done.answers()
+    else:
+        expected = f"{done.visit.arrivals[-1].answer.decode()}\n"
+    if job.path == SNIPPETS / "model-info" / "openai_sdk.py":
+        expected = expected.splitlines(keepends=True)[0]
+    assert done.stdout == expected
 
 
 @each(USUAL)
@@ -396,8 +389,12 @@ def test_a_snippet_asks_the_right_route_with_the_right_headers(job, done, endpoi
         arrival for arrival in done.visit.arrivals if arrival.request.path == "/msi/token"
     ]
     others = [arrival.request for arrival in done.visit.arrivals if arrival not in signing_in]
-    assert {(request.path, request.query) for request in others} == {
-        (route.prefix + ("/info" if task == "model-info" else "/chat/completions"), route.query)
+    listing = [request for request in others if request.path == "/v1/models"]
+    assert bool(listing) == asks_for_the_name(path)
+    question = (route.prefix + "/chat/completions", route.query)
+    expected = ("/info", API) if task == "model-info" else question
+    assert {(request.path, request.query) for request in others if request not in listing} == {
+        expected
     }
     if task == "client-with-entra-id":
         assert {tuple(parse_qs(arrival.request.query)["resource"]) for arrival in signing_in} == {
@@ -418,9 +415,9 @@ def test_a_snippet_asks_the_right_route_with_the_right_headers(job, done, endpoi
         assert secret == {
             name: value if name in names else None for name, value in expected.items()
         }
-    passes = task == "extra-parameters" and route.query == API
+    fields = set().union(*(arrival.body() for arrival in done.visit.questions()))
     assert {request.headers.get("extra-parameters") for request in others} == {
-        "pass-through" if passes else None
+        "pass-through" if fields - KNOWN_FIELDS else None
     }
 
 
@@ -463,7 +460,64 @@ def test_json_without_the_entry_asked_for_is_no_success_and_three_attempts_are_m
     assert len(done.visit.questions()) == 3
 
 
+# The other server: whole answers instead of streams, checked names of models, no /info
+
+
+def asks_for_the_name(path: Path) -> bool:
+    """Return True for a snippet that asks the server for the name of its model."""
+    is_told = path.parent.name in ("async", ERRORS)  # these are short of lines
+    return path.name in ("openai_sdk.py", "openai.mjs") and not is_told
+
+
+def wants_the_name(path: Path) -> bool:
+    """Return True for a snippet that has to be told the name if the server checks it."""
+    return "model" in ROUTES[path.name].more and not asks_for_the_name(path)
+
+
+SERVE = together("serve", [path for path in EXECUTED if not wants_the_name(path)])
+SERVE_BY_NAME = together("serve by name", [path for path in EXECUTED if wants_the_name(path)])
+
+
+@each([job for job in SERVE + SERVE_BY_NAME if job.paths])
+def test_a_snippet_prints_the_same_on_a_server_that_sends_whole_answers(job, done, answers):
+    assert done.code == 0 and not any(done.complaints().values()), done.stdout + done.stderr
+    printed = done.outputs()
+    assert [*printed] == [*job.paths]
+    for path, text in printed.items():
+        if path.parent.name == "model-info":
+            whole = json.loads(text)["data"][0]["id"] if path.suffix == ".sh" else text[:-1]
+            assert whole.removeprefix("Model name: ") == SERVED_NAME, path
+        elif path.suffix == ".sh":
+            assert answer_printed(text) in {answer.text for answer in answers.values()}, path
+        else:
+            assert text == expected_print(path, answers, SERVED_NAME), path
+
+
+def answer_printed(text: str) -> str:
+    """Return the answer in what a curl snippet prints: a reply, or the events of a stream."""
+    return snippets.answer_in(re.sub(r"^Status 200\n", "", text))
+
+
 # Where something is wrong
+
+
+@each(
+    together("cut", [path for path in EXECUTED if "not whole" in path.read_text("utf-8")], "curl")
+)
+def test_an_answer_that_was_cut_off_ends_a_snippet_with_an_error(job, done):
+    ends = done.complaints()
+    expected = re.compile("the answer is not whole: .*(length|TOKEN_LIMIT_REACHED)")
+    assert [path for path in job.paths if not expected.search(ends[path])] == []
+
+
+def test_every_snippet_that_asks_the_model_looks_at_the_finish_reason():
+    without = [
+        path
+        for path in EXECUTED
+        if path.parent.name != "model-info"
+        and not re.search(r"finish_?reason", path.read_text(encoding="utf-8"), re.IGNORECASE)
+    ]
+    assert [path for path in without if path.suffix != ".sh"] == []  # curl's prints whole replies
 
 
 @each(together("refused", NOT_ERRORS, "langchain", "litellm"))
@@ -535,16 +589,22 @@ def body_shown(path: Path, body: dict) -> dict | None:
 
 
 @each(jobs("usual", ERRORS))
-def test_a_snippet_tries_again_and_then_says_why_it_was_refused(job, done, answers):
-    first, second, third = done.visit.questions()
-    assert [first.status, second.status, third.status] == [503, 200, 422]
-    assert done.code == (22 if job.path.suffix == ".sh" else 0)
-    answered, refused = error_lines(job.path, done)
+def test_a_snippet_tries_again_when_the_server_was_not_ready(job, done, answers):
+    first, second = done.visit.questions()
+    assert (first.status, second.status, done.code) == (503, 200, 0)
+    (answered,) = error_lines(job.path, done)
     if job.path.suffix == ".sh":
         assert status_and_body(answered) == ("200", json.loads(second.answer))
     else:
         assert answered == answers[str(FRANCE)].text
-    assert status_and_body(refused) == ("422", body_shown(job.path, json.loads(third.answer)))
+
+
+@each(jobs("invalid", ERRORS))
+def test_a_snippet_says_why_a_value_was_refused(job, done):
+    (asked,) = done.visit.questions()
+    assert done.code == (22 if job.path.suffix == ".sh" else 0)
+    (line,) = error_lines(job.path, done)
+    assert status_and_body(line) == ("422", body_shown(job.path, json.loads(asked.answer)))
 
 
 @each(jobs("unavailable", ERRORS))
@@ -584,74 +644,3 @@ def test_where_no_answer_comes_a_snippet_says_so_and_why(job, reason, done):
         1 if job.path.name in ("azure_ai_inference.py", "requests_http.py", "javascript.mjs") else 2
     )
     assert len(done.visit.questions()) <= (attempts if job.fate == "silence" else 0)
-
-
-# Deploying and deleting
-
-
-def manage(
-    task: str, simulator: Simulator, home: Path, *options: str, **change: str
-) -> subprocess.CompletedProcess[str]:
-    """Runs the snippet that deploys, or the one that deletes."""
-    environment = kept_variables(home) | simulator.variables() | change
-    command = [sys.executable, *options, str(SNIPPETS / task / MANAGING)]
-    return subprocess.run(
-        command,
-        cwd=home,
-        env=environment,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=120,
-    )
-
-
-def test_what_the_deploy_snippet_makes_answers_until_the_delete_snippet_has_run(tmp_path):
-    import requests
-
-    simulator = Simulator()
-    try:
-        subscription = simulator.azure.control_plane.subscription
-        deployed = manage(
-            "deploy", simulator, tmp_path, AZURE_MAX_USD_PER_HOUR=str(list_price(SIZE).per_hour)
-        )
-        assert deployed.returncode == 0, deployed.stderr
-        root = re.search(r"^AZURE_INFERENCE_ENDPOINT=(\S+)$", deployed.stdout, re.MULTILINE)[1]
-        endpoint = subscription.endpoint(simulator.azure.workspace, "my-phi4")
-        made = endpoint.deployments["blue"]
-        assert (made.model, made.instance_type, made.instances) == (MODEL, SIZE, 1)
-        assert (made.request_timeout.total_seconds(), made.max_concurrent) == (180, 16)
-
-        def ask() -> int:
-            return requests.post(
-                f"{root}/chat/completions",
-                json={"messages": FRANCE},
-                headers={"api-key": endpoint.keys["primaryKey"]},
-                verify=simulator.variables()["REQUESTS_CA_BUNDLE"],
-            ).status_code
-
-        assert ask() == 200
-        deleted = manage("delete", simulator, tmp_path)
-        assert (deleted.returncode, deleted.stdout.splitlines()[-1]) == (0, "left: []"), (
-            deleted.stderr
-        )
-        assert ask() == 404
-        assert not re.search(
-            r"simulated-(?:key|token)-", deployed.stdout + deployed.stderr + deleted.stdout
-        )
-        assert endpoint.keys["primaryKey"] not in deployed.stdout + deployed.stderr
-    finally:
-        simulator.stop()
-
-
-def test_the_deploy_snippet_creates_nothing_above_the_agreed_price_even_without_asserts(tmp_path):
-    simulator = Simulator()
-    try:
-        less = list_price(SIZE).per_hour - 0.001
-        done = manage("deploy", simulator, tmp_path, "-O", AZURE_MAX_USD_PER_HOUR=str(less))
-        assert done.returncode != 0 and "not agreed" in done.stderr
-        assert {entry["path"] for entry in simulator.azure.journal} <= {
-            "/metadata/endpoints"
-        }  # asked when it is imported
-    finally:
-        simulator.stop()
