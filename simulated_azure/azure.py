@@ -164,10 +164,14 @@ class SimulatedAzure:
 
     def _admit(self, route: Route, request: Request, params: dict[str, str]) -> None:
         """Raise HTTPError (401) unless a request may call a route; 404 if it names a deployed endpoint that is not there."""
-        keys = (
-            self._deployed_endpoint(params).keys.values() if route.access is Access.DEPLOYED else ()
-        )
-        self.guard.check(route.access, request, keys)
+        keys: Iterable[str] = ()
+        access = route.access
+        if access is Access.DEPLOYED:
+            keys = self._deployed_endpoint(params).keys.values()
+            inner, _ = find_route(self._inference_routes, request.method, params["path"])
+            if inner is not None and inner.access is Access.PUBLIC:
+                access = Access.PUBLIC
+        self.guard.check(access, request, keys)
 
     def _call(self, route: Route, request: Request) -> Steps:
         """Return what a route's handler answers. Raises HTTPError for another method, and for a body that is too large."""
@@ -184,7 +188,7 @@ class SimulatedAzure:
                 if is_management
                 else {"detail": "Method Not Allowed"}
             )
-            raise HTTPError(405, body)
+            raise HTTPError(405, body, {"allow": ", ".join(methods)})  # RFC 9110, section 15.5.6
         if len(request.body) > MAX_BODY_SIZE:
             message = (
                 f"The body has more than {MAX_BODY_SIZE} bytes (1 MiB), which is the most accepted."

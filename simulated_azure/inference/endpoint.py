@@ -10,8 +10,8 @@ from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ..errors import HTTPError, container_error
-from ..http import Request, Response, Route, Steps, json_response
-from .servers import MODEL_FOLDER
+from ..http import Access, Request, Response, Route, Steps, json_response
+from .servers import MODEL_FOLDER, NAMES, SERVERS
 
 if TYPE_CHECKING:
     from .completions import Answer, Assistant
@@ -55,6 +55,8 @@ class InferenceEndpoint:
             Route("GET", "/v1/models", self.models),
             Route("POST", "/embeddings", self.refuse_embeddings),
             Route("POST", "/images/embeddings", self.refuse_embeddings),
+            Route("GET", "/openapi.json", self.openapi, Access.PUBLIC),
+            Route("GET", "/docs", self.docs, Access.PUBLIC),
         ]
 
     def load(self) -> None:
@@ -105,6 +107,20 @@ class InferenceEndpoint:
     def refuse_embeddings(self, request: Request) -> Response:
         """Raise the HTTPError (404) of a deployment that serves a chat model only."""
         raise HTTPError(404, "NOT FOUND")
+
+    def openapi(self, request: Request) -> Response:
+        """Return the OpenAPI document of the endpoint."""
+        return json_response(200, _document(request))
+
+    def docs(self, request: Request) -> Response:
+        """Return a page that shows the OpenAPI document to people."""
+        from .page import SECURITY_POLICY, write_page
+
+        headers = {
+            "content-type": "text/html; charset=utf-8",
+            "content-security-policy": SECURITY_POLICY,
+        }
+        return Response(200, write_page(_document(request)).encode(), headers)
 
     def complete(self, request: Request) -> Steps:
         """Return a chat completion, whole or as a stream of server-sent events."""
@@ -197,6 +213,23 @@ def _chat_request(input_data: dict) -> bytes:
     return json.dumps(
         {**parameters, "messages": input_data["input_string"], "stream": False}
     ).encode()
+
+
+def _document(request: Request) -> dict:
+    """Return the OpenAPI document of the server that answers, or that the query names.
+
+    Raises HTTPError (400) if the query names an unknown server.
+    """
+    from .openapi import document  # it takes a while to load, and few clients ask for it
+
+    name = request.query_params.get("server", request.server.name)
+    if name not in SERVERS:
+        message = f"The parameter server of the query has an unknown value, expected {NAMES}."
+        raise HTTPError(400, {"detail": message})
+    root = ""
+    if request.deployment:
+        root = "/{endpoint}.{region}.inference.ml".format_map(request.path_params)
+    return document(SERVERS[name], served_name(request), root, bool(request.deployment))
 
 
 def _model_name(request: Request) -> str:

@@ -1,9 +1,9 @@
-# Last run with openai 3.54.0 and httpx 0.28.1 on 29 November 2026.
+# Last run with openai 3.54.0 and httpx2 2.16.2 on 29 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL; reads AZURE_INFERENCE_MODEL.
 import argparse
 import os
 
-import httpx
+import httpx2
 from openai import APIConnectionError, APIStatusError, DefaultHttpxClient, OpenAI
 
 # Variables do the same without any code: HTTPS_PROXY=http://proxy.example.com:8080, NO_PROXY for hosts that are asked
@@ -13,7 +13,7 @@ parser.add_argument("--proxy", help="such as http://proxy.example.com:8080, or h
 parser.add_argument("--ca-file", help="your company's certificate authority (PEM), trusted besides the usual ones")
 options = parser.parse_args()
 
-context = httpx.create_ssl_context()  # the usual authorities, or those of SSL_CERT_FILE
+context = httpx2.create_ssl_context()  # the usual authorities, or those of SSL_CERT_FILE
 if options.ca_file:
     context.load_verify_locations(options.ca_file)
 http = DefaultHttpxClient(verify=context, proxy=options.proxy)  # never verify=False: anybody could read key and answers

@@ -1,4 +1,4 @@
-# Last run with openai 3.54.0 and httpx 0.28.1 on 29 November 2026.
+# Last run with openai 3.54.0 and httpx2 2.16.2 on 29 November 2026.
 # Needs AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL; reads AZURE_INFERENCE_MODEL.
 """Ask a chat model: the result is a whole answer, or an exception that says whether asking again helps."""
 
@@ -12,7 +12,7 @@ import threading
 import uuid
 from dataclasses import dataclass
 
-import httpx
+import httpx2
 from openai import APIError, APIStatusError, AsyncOpenAI
 from openai.types import CompletionUsage
 
@@ -59,7 +59,7 @@ class Chat:
             raise ValueError("the key is empty, or holds spaces, line breaks or characters that are not ASCII")
         self.key, self.model = key, model
         headers = {"extra-parameters": "pass-through"}  # or an inference server ignores stream_options
-        timeout = httpx.Timeout(None, connect=10)  # seconds; the deadline limits everything else
+        timeout = httpx2.Timeout(None, connect=10)  # seconds; the deadline limits everything else
         url = endpoint.rstrip("/") + "/v1"
         self.client = AsyncOpenAI(base_url=url, api_key=key, max_retries=0, timeout=timeout, default_headers=headers)
 
@@ -87,7 +87,7 @@ class Chat:
                         reason, usage = await self._attempt(messages, pieces, settings)
                         log.info("answered: attempt %d, %s, request %s", attempt, reason, request_id)
                         return Answer("".join(pieces), reason, usage, attempt)
-                    except (APIError, httpx.HTTPError, json.JSONDecodeError, CallError) as error:
+                    except (APIError, httpx2.HTTPError, json.JSONDecodeError, CallError) as error:
                         failure = self._failure(error)
                     log.warning("attempt %d failed: %s (request %s)", attempt, failure, request_id)
                     pause = max(min(PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE), failure.retry_after or 0) * random.uniform(1, 1.5)
@@ -132,7 +132,7 @@ class Chat:
         if not isinstance(error, APIStatusError):
             cause = error.__cause__ or error
             text = f"{type(cause).__name__}: {cause}".replace(self.key, "[key]")
-            lasting = isinstance(cause, (httpx.LocalProtocolError, httpx.UnsupportedProtocol)) or "CERTIFICATE" in text
+            lasting = isinstance(cause, (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol)) or "CERTIFICATE" in text
             return (RefusedError if lasting else UnavailableError)(text)
         headers = error.response.headers
         hidden, wait = headers.get("ms-azureml-model-error-statuscode", ""), headers.get("retry-after", "")
