@@ -23,7 +23,7 @@ CELLS = {cell.id: cell for cell in code_cells(read_lesson("01-deployment"))}
 EXTRA = [name for name, cell in CELLS.items() if cell.source.startswith("# extra")]
 CLEAR_UP = [name for name, cell in CELLS.items() if cell.source.startswith("# clear up")]
 REFUSED_ON_PURPOSE = "price-refused"  # the one cell that is tagged raises-exception
-AFTER_RESTART = ["connect", "client", "finally", "nothing-left"]
+AFTER_RESTART = ["connect", "imports", "client", "finally", "nothing-left"]
 FORGOTTEN = ["friday-demo"]  # by somebody else, before the lesson begins
 
 

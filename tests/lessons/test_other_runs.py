@@ -133,10 +133,11 @@ def test_the_second_run_of_lesson_08_is_compared_with_outputs_that_show_nothing_
     assert all(again[name].options["check"] for name in texts)
 
 
-def test_the_last_section_of_lesson_08_needs_only_the_first_cell(kernel_server):
+def test_the_section_of_lesson_08_on_what_is_running_needs_only_the_first_cells(kernel_server):
     lesson = read_lesson("08-cost")
     ids = [cell.id for cell in lesson.cells]
-    lesson.cells = [lesson.cells[1], *lesson.cells[ids.index("running-workspaces") :]]
+    first, last = ids.index("running-workspaces"), ids.index("running-delete")
+    lesson.cells = [*lesson.cells[1 : ids.index("setup")], *lesson.cells[first : last + 1]]
     run(lesson, os.environ, kernel_server)
     texts = {cell.id: printed(cell.outputs) for cell in code_cells(lesson)}
     assert "friday-demo/blue" in texts["running-found"]

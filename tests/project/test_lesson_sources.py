@@ -24,24 +24,26 @@ def test_lesson_01_names_the_endpoint_in_one_cell_only():
 def test_each_cell_of_lesson_01_that_may_start_an_instance_accepts_its_price_first():
     """The cell "extra-define" defines deploy(), which other cells call."""
     starting = [cell for cell in code_cells(DEPLOYMENT) if START in cell.source]
-    assert [cell.id for cell in starting] == ["deploy-create", "extra-define"]
+    assert [cell.id for cell in starting] == ["extra-define", "deploy-create"]
     for cell in starting:
         price = cell.source.find("accept_price(")
         assert 0 <= price < cell.source.index(START), cell.id
 
 
 def test_each_cell_of_lesson_01_that_may_cost_more_is_marked_and_in_the_table_of_costs():
-    rows = re.findall(r"^\| ([^|]+?) \| ([^|]+) \|", DEPLOYMENT.cells[-1].source, re.MULTILINE)
+    [table] = [cell.source for cell in DEPLOYMENT.cells if cell.id == "depth"]
+    rows = re.findall(r"^\| ([^|]+?) \| ([^|]+) \|", table, re.MULTILINE)
     heading, headings = "", set()
     for cell in DEPLOYMENT.cells:
         if cell.cell_type == "markdown":
-            heading = (re.findall(r"^###? (.+)$", cell.source, re.MULTILINE) or [heading])[-1]
+            headings_here = re.findall(r"^## (?:In depth: )?(.+?)(?: \(.+\))?$", cell.source, re.M)
+            heading = (headings_here or [heading])[-1]
         elif cell.source.startswith("# extra"):
-            headings.add(heading.partition(":")[0])
+            headings.add(heading)
         else:
             assert not re.search(r"(?<!def )\bdeploy\(", cell.source), cell.id
     assert headings
-    assert headings == {title for title, _ in rows} - {"Heading", "---"}
+    assert headings == {title for title, _ in rows} - {"Section", "---"}
 
 
 # Lesson 09: the file to copy

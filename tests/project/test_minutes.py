@@ -15,6 +15,7 @@ LESSONS = {path: nbformat.read(path, 4) for path in NOTEBOOKS}
 DIVIDED = [path for path, lesson in LESSONS.items() if parts_of(lesson.cells).is_divided]
 LONGEST_CORE = 20  # minutes
 LONGEST_MORNING = 150  # minutes: the cores of the lessons 00 to 08
+DELETION = "# Delete, whatever happens\n"  # lesson 01 deletes what the depth has started, too
 CELLS_WITH_IMPORTS = 3  # the first code cells: connect, imports, what all parts share
 
 markdown, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
@@ -102,7 +103,7 @@ def form_problems(lesson: nbformat.NotebookNode) -> list[str]:
     cells = lesson.cells
     tagged = [TAG in cell.metadata.get("tags", []) for cell in cells]
     first = tagged.index(True)
-    depth = cells[first : first + sum(tagged)]
+    depth, after = cells[first : first + sum(tagged)], cells[first + sum(tagged) :]
     core = "\n".join(cell.source for cell in cells[:first] if cell.cell_type == "markdown")
     headings = [cell.source for cell in depth if cell.source.startswith("## In depth: ")]
     in_cells = re.findall(
@@ -112,8 +113,8 @@ def form_problems(lesson: nbformat.NotebookNode) -> list[str]:
         "cells in depth are not in one piece: a tag is missing": not all(
             tagged[first : first + sum(tagged)]
         ),
-        "the depth is followed by cells besides the last one": first + sum(tagged)
-        != len(cells) - 1,
+        "the depth is followed by cells besides the last one": len(after) != 1
+        and not "".join(cell.source for cell in after).startswith(DELETION),
         "nothing is in depth": len(depth) < 2,
         "the first section does not follow '# In depth'": not depth[1:]
         or not depth[1].source.startswith("## In depth: "),
