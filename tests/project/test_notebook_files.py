@@ -101,7 +101,7 @@ def path(request) -> Path:
 
 
 def test_there_are_notebooks():
-    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{number:02}" for number in range(12)]
+    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{number:02}" for number in range(13)]
 
 
 def test_each_notebook_is_saved_whole_and_clean(path):
@@ -209,7 +209,7 @@ def test_lessons_have_solutions_that_assert_something():
     }
     assert [number for number, found in solutions.items() if found] == [
         "01",
-        *(f"{number:02}" for number in range(3, 12)),
+        *(f"{number:02}" for number in range(3, 13)),
     ]
     assert all("assert " in solution for found in solutions.values() for solution in found)
 
