@@ -101,7 +101,9 @@ def path(request) -> Path:
 
 
 def test_there_are_notebooks():
-    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{number:02}" for number in range(13)]
+    numbers = [f"{number:02}" for number in range(len(NOTEBOOKS))]
+    assert [path.stem[:2] for path in NOTEBOOKS] == numbers
+    assert len(numbers) >= 12
 
 
 def test_each_notebook_is_saved_whole_and_clean(path):
@@ -149,19 +151,14 @@ def test_lessons_open_and_close_alike(path):
     assert re.match(r"# \d\d · \w", cells[0].source)
     for part in (
         "| Time | Level | You need | Cost on your own endpoint |",
-        "minutes |",
         "**You will**",
         "**Warm-up.**",
     ):
         assert part in cells[0].source
     assert cells[1].source == "from helpers import connect\n\nconnect()"
-    for part in (
-        "## Recap",
-        "## Questions",
-        "<details><summary>Answers</summary>",
-        "## On your own endpoint",
-        "**Next:**",
-    ):
+    for part in ("## Recap", "## Questions", "<details><summary>Answers</summary>"):
+        assert any(part in cell.source for cell in cells)
+    for part in ("## On your own endpoint", "**Next:**"):
         assert part in cells[-1].source
 
 
@@ -194,23 +191,13 @@ def test_lessons_import_no_simulator(path):
     )
 
 
-def test_the_readme_lists_every_lesson_with_its_minutes():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for path in NOTEBOOKS:
-        minutes = re.search(r"\| (\d+) minutes \|", read(path).cells[0].source)[1]
-        assert re.search(rf"\(notebooks/{path.name}\) \| {minutes} \|", readme), path.name
-
-
 def test_lessons_have_solutions_that_assert_something():
     """conftest.py lets them run in the lesson's kernel, after its cells."""
     solutions = {
         path.stem[:2]: SOLUTION.findall("\n".join(cell.source for cell in read(path).cells))
         for path in NOTEBOOKS
     }
-    assert [number for number, found in solutions.items() if found] == [
-        "01",
-        *(f"{number:02}" for number in range(3, 13)),
-    ]
+    assert [number for number, found in solutions.items() if not found] == ["00", "02"]
     assert all("assert " in solution for found in solutions.values() for solution in found)
 
 
