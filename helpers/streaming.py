@@ -30,9 +30,10 @@ def piece_of(chunk: Chunk) -> str:
 def print_stream(stream: Iterable[Chunk]) -> str:
     """Print an answer while it arrives, and return its whole text.
 
-    If the stream breaks, raises the error of the stream, after printing the text that has arrived.
+    If the stream breaks, prints the text that has arrived and raises the stream's error.
 
-    >>> print_stream(Chunk({"choices": [{"delta": {"content": text}}]}) for text in ("a", "b"))
+    >>> parts = [{"choices": [{"delta": {"content": text}}]} for text in ("a", "b")]
+    >>> print_stream(Chunk(part) for part in parts)
     ab
     'ab'
     """
