@@ -27,7 +27,7 @@ PASSING = {408, 429, 500, 502, 503, 504}
 
 
 def reason_in(body):
-    """The reason in an error's body; nothing if it has none of the shapes that we know."""
+    """Return the reason in an error's body, or "" if the body has no known shape."""
     if isinstance(body, list):
         return "; ".join(filter(None, map(reason_in, body)))
     if isinstance(body, dict):
@@ -44,7 +44,7 @@ def reason_in(body):
 
 
 def reason_of(error):
-    """Why a request was refused, in the server's own words where it has any."""
+    """Return why a request was refused, in the server's own words if there are any."""
     answer = error.response
     text = answer.content.decode(errors="replace")
     try:
@@ -55,18 +55,18 @@ def reason_of(error):
 
 
 def status_of(error):
-    """The status that was meant: the container's own, if the gateway hid it."""
+    """Return the status that counts: the container's own, if the gateway hid it."""
     hidden = error.response.headers.get(STATUS_HEADER, "")
     return int(hidden) if hidden.isdecimal() else error.status_code
 
 
 def quotes_input(failure):
-    """Whether the text of a failure may quote what we passed, a key for instance."""
+    """Return True if the text of a failure may quote what we passed, for instance a key."""
     return isinstance(getattr(failure, "inner_exception", None), ValueError)
 
 
 def may_pass(failure):
-    """Whether the same request may succeed a little later."""
+    """Return True if the same request may succeed a little later."""
     if getattr(failure, "response", None) is not None:
         return status_of(failure) in PASSING
     cause = getattr(failure, "inner_exception", failure)
@@ -74,7 +74,7 @@ def may_pass(failure):
 
 
 def pause(attempt, failure=None):
-    """Seconds to wait after an attempt (1, 2, ...) that failed."""
+    """Return the seconds to wait after an attempt (1, 2, ...) that failed."""
     headers = getattr(getattr(failure, "response", None), "headers", {})
     asked = headers.get("Retry-After", "")
     asked = float(asked) if asked.isdecimal() else 0
@@ -82,7 +82,7 @@ def pause(attempt, failure=None):
 
 
 def account_of(failure):
-    """One line on a failure, for a log: statuses, the wait that was asked for, the reason."""
+    """Return a line for a log: statuses, the wait that the server asked for, the reason."""
     answer = getattr(failure, "response", None)
     if answer is None:
         told = type(failure.inner_exception).__name__ if quotes_input(failure) else failure
@@ -97,7 +97,7 @@ def account_of(failure):
 
 
 def piece_of(chunk):
-    """The text that a chunk adds to the answer, "" if none."""
+    """Return the text that a chunk adds to the answer, or "" if it adds none."""
     for choice in chunk.choices or []:
         if choice.delta and not choice.index:
             return choice.delta.content or ""
@@ -105,7 +105,7 @@ def piece_of(chunk):
 
 
 def finish_reason_of(chunks):
-    """Why the answer ended, or None if its stream broke off before it said so."""
+    """Return why the answer ended, or None if its stream broke off before it said so."""
     for chunk in chunks:
         for choice in chunk.choices or []:
             if choice.finish_reason and not choice.index:
@@ -114,7 +114,7 @@ def finish_reason_of(chunks):
 
 
 def read(stream):
-    """(chunks that arrived, the error that ended them or None)."""
+    """Return (the chunks that arrived, the error that ended them or None)."""
     chunks = []
     try:
         chunks.extend(stream)  # keeps what came before an error
@@ -124,7 +124,7 @@ def read(stream):
 
 
 def whole(stream):
-    """(text, finish reason) of an answer. Raises ConnectionError if its stream broke off."""
+    """Return (text, finish reason) of an answer. Raise ConnectionError if it broke off."""
     chunks, problem = read(stream)
     if reason := finish_reason_of(chunks):
         return "".join(map(piece_of, chunks)), reason
@@ -133,7 +133,7 @@ def whole(stream):
 
 
 def complete(messages, attempts=4, longest=30, sleep=time.sleep, **settings):
-    """(text, finish reason) of a whole answer; where it may help, waits and asks again."""
+    """Return (text, finish reason) of a whole answer. Where it may help, wait and ask again."""
     defaults = {"connection_timeout": 10, "read_timeout": 60, "request_id": str(uuid4())}
     settings = defaults | settings | {"stream": True, "retry_total": 0}
     for attempt in count(1):
