@@ -764,9 +764,9 @@ def test_the_reason_in_of_lesson_09_reads_the_body_of_the_new_packages_errors(fa
 
 
 def test_the_lessons_handler_reports_every_fault(sides, once):
-    told = taught(
+    ending_of = taught(
         "errors-reason", "errors-handler", openai=openai, finish_reason_of=finish_reason_of
-    )["told"]
+    )["ending_of"]
     expected = {
         "": "stop",
         "401": "status 401: Auth token validation failed. Please provide a valid key or a valid "
@@ -783,11 +783,11 @@ def test_the_lessons_handler_reports_every_fault(sides, once):
     results = {}
     for fault in expected:
         timeout = sides[1].read_timeout(SOON if "seconds=" in fault else GUARD)
-        results[fault] = told(once, extra_headers={"x-simulated-fault": fault}, **timeout)
+        results[fault] = ending_of(once, extra_headers={"x-simulated-fault": fault}, **timeout)
     assert results == expected
     nowhere = OpenAI(base_url=f"{NO_SUCH_HOST}/v1", api_key="made-up", max_retries=0)
     call = partial(nowhere.chat.completions.create, model="Phi-4", messages=FRANCE)
-    assert told(call) == "Connection error. (ConnectError)"
+    assert ending_of(call) == "Connection error. (ConnectError)"
 
 
 def test_an_error_in_a_stream_is_neither_a_status_error_nor_a_connection_error(sides):
