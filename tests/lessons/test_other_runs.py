@@ -15,9 +15,11 @@ from fork_server import ForkServer
 from kernels import Kernel, printed
 from lesson_sources import NOTEBOOKS, code_cells, read_lesson
 
+from tools import copies
 from tools.refresh import run_cells
 
-SNIPPETS = Path(__file__).parents[2] / "snippets"
+ROOT = Path(__file__).parents[2]
+SNIPPETS = ROOT / "snippets"
 
 
 def run(lesson: nbformat.NotebookNode, variables: Mapping[str, str], server: ForkServer | None):
@@ -27,6 +29,10 @@ def run(lesson: nbformat.NotebookNode, variables: Mapping[str, str], server: For
         run_cells(lesson, kernel.execute)
     finally:
         kernel.kill()
+
+
+def without_ports(text: str) -> str:
+    return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
 
 
 def items_of(lesson: str, session: pytest.Session) -> list[pytest.Item]:
@@ -69,6 +75,27 @@ def test_the_last_section_of_lesson_08_needs_only_the_first_cell(kernel_server):
     texts = {cell.id: printed(cell.outputs) for cell in code_cells(lesson)}
     assert "friday-demo/blue" in texts["running-found"]
     assert "deleted friday-demo" in texts["running-delete"]
+
+
+def test_copies_run_one_after_the_other_in_any_folder_and_then_say_where_one_works(
+    tmp_path, kernel_server
+):
+    """Run lessons 00 and 04 as a learner has them, in a path with a space and an umlaut."""
+    folder = tmp_path / "Meine Übungen"
+    copies.update(ROOT, folder)
+    kernel = Kernel(os.environ, kernel_server, folder)
+    try:
+        for name in ("00-start-here", "04-chat-completions"):
+            lesson = nbformat.read(folder / f"{name}.ipynb", 4)
+            run_cells(lesson, kernel.execute)
+            original = {cell.id: printed(cell.outputs) for cell in code_cells(read_lesson(name))}
+            for cell in code_cells(lesson):
+                if "preflight()" not in cell.source:
+                    assert without_ports(printed(cell.outputs)) == without_ports(original[cell.id])
+        outputs, _ = kernel.execute("preflight()")
+    finally:
+        kernel.kill()
+    assert f"you work in your copies, {folder}\n" in printed(outputs)
 
 
 def test_lesson_11_runs_through_without_nodejs_curl_and_the_environments(tmp_path, kernel_server):
