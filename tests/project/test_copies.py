@@ -414,7 +414,8 @@ def test_a_kit_that_may_not_be_written_has_its_copies_in_the_home_folder(
 
 def test_a_folder_is_taken_as_people_write_it(kit, tmp_path, monkeypatch):
     monkeypatch.chdir(kit / "notebooks")
-    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
     places = {
         "../../Übung 1": tmp_path / "Übung 1",
         "~/x": tmp_path / "x",
@@ -491,10 +492,13 @@ def test_an_account_that_may_only_read_the_kit_works_in_its_home_folder(tmp_path
 # The kit's other programs
 
 
-def test_git_and_pytest_leave_the_copies_alone():
+def test_git_and_pytest_leave_the_copies_alone(request):
     names = [f"{folder}/{LESSON}" for folder in (copies.FOLDER, "my-lessons-anna")]
     done = subprocess.run(["git", "check-ignore", *names], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.splitlines() == names
+    ignores = request.config.hook.pytest_ignore_collect
+    for name, is_ignored in ((copies.FOLDER, True), ("my-lessons-anna", True), ("notebooks", None)):
+        assert ignores(collection_path=ROOT / name, config=request.config) is is_ignored
 
 
 def test_preflight_knows_the_copies_by_the_same_file():
