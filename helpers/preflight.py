@@ -24,7 +24,9 @@ from helpers.settings import (
 )
 
 KIT = "phi4-notebooks"
-LOCK = Path(__file__).parent.parent / "uv.lock"
+ROOT = Path(__file__).parent.parent
+LOCK = ROOT / "uv.lock"
+COPIES_MANIFEST = ".lessons.json"  # of the folder in which the command `lessons` puts copies
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def preflight() -> None:
     It never raises, and never shows the key. A real endpoint has to answer one short question.
     """
     outcomes: list[Check] = []
-    for check in (python, packages, endpoint, key, info, server, completion, widgets):
+    for check in (python, packages, endpoint, key, info, server, completion, widgets, folder):
         if check in (info, server, completion) and any(
             outcome.state == "STOP" and outcome.name in ("endpoint", "key") for outcome in outcomes
         ):
@@ -147,6 +149,17 @@ def completion() -> Check:
 def widgets() -> Check:
     """Check that sliders and buttons can be shown. No lesson needs them."""
     return Check("widgets", "ok", f"ipywidgets {version('ipywidgets')}")
+
+
+def folder() -> Check:
+    """Say whether the running notebook is a copy to work in, or an original of the kit."""
+    here = Path.cwd()
+    if (here / COPIES_MANIFEST).is_file():
+        return Check("folder", "ok", f"you work in your copies, {here}")
+    if here == ROOT / "notebooks":
+        detail = "these are the originals; the command `lessons` opens copies to work in"
+        return Check("folder", "ok", detail)
+    return Check("folder", "ok", f"you work in {here}")
 
 
 def read_lock(path: Path) -> tuple[dict[str, bool], dict[str, set[str]]]:
