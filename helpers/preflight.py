@@ -24,6 +24,10 @@ from helpers.settings import (
 )
 
 KIT = "phi4-notebooks"
+NEXT_LESSON = (
+    "all is ready. Open 01-deployment.ipynb, or 02-client-creation.ipynb if you have no Azure "
+    "subscription."
+)
 LOCK = Path(__file__).parent.parent / "uv.lock"
 
 
@@ -58,7 +62,7 @@ def preflight() -> None:
         print(outcome)
         outcomes.append(outcome)
     fixes = [outcome.fix for outcome in outcomes if outcome.state == "STOP"]
-    print("\nNext:", fixes[0] if fixes else "all is ready. Open 02-client-creation.ipynb.")
+    print("\nNext:", fixes[0] if fixes else NEXT_LESSON)
 
 
 def python() -> Check:
