@@ -27,6 +27,10 @@ KIT = "phi4-notebooks"
 ROOT = Path(__file__).parent.parent
 LOCK = ROOT / "uv.lock"
 COPIES_MANIFEST = ".lessons.json"  # of the folder in which the command `lessons` puts copies
+NEXT_LESSON = (
+    "all is ready. Open 01-deployment.ipynb, or 02-client-creation.ipynb if you have no Azure "
+    "subscription."
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def preflight() -> None:
         print(outcome)
         outcomes.append(outcome)
     fixes = [outcome.fix for outcome in outcomes if outcome.state == "STOP"]
-    print("\nNext:", fixes[0] if fixes else "all is ready. Open 02-client-creation.ipynb.")
+    print("\nNext:", fixes[0] if fixes else NEXT_LESSON)
 
 
 def python() -> Check:

@@ -1,7 +1,8 @@
 """What runs in a lesson's kernel: its cells, some of them again, sections alone, folded blocks.
 
 The core of a lesson comes before its sections in depth, so the lesson's own run shows that the core
-needs none of them, and that the first section needs nothing but the core. Each other section runs
+needs none of them, and that the first section needs nothing but the core. If the core has an end
+after the sections, the end runs once more without them. Each other section runs
 once more with what the core has left, and without a comparison of outputs. The last comes first:
 so no section finds what an earlier one has changed in an object that cannot be copied. Sections
 that start other programs are slow: of these, only the names that they need are looked up.
@@ -154,8 +155,14 @@ def runs_of(notebook: IPyNbFile, cells: list[IPyNbCell]) -> list[IPyNbCell]:
     if not parts.is_divided:
         return runs + folded(notebook.nb.cells)
     names = {item.cell.id: item.name for item in cells}
-    tests_of_core = [item for item in cells if TAG not in item.cell.metadata.get("tags", [])]
-    runs.insert(len(tests_of_core), state_run(notebook, "keep the core", "keep"))
+    are_deep = [TAG in item.cell.metadata.get("tags", []) for item in cells]
+    first_deep = are_deep.index(True) if any(are_deep) else len(cells)
+    runs.insert(first_deep, state_run(notebook, "keep the core", "keep"))
+
+    def again(cell: NotebookNode, kind: str) -> IPyNbCell:
+        tags = cell.metadata.get("tags", [])
+        return run_of(notebook, f"{names[cell.id]} {kind}", cell.source, tags)
+
     alone = []
     for number, (title, section) in reversed([*enumerate(parts.sections.items())]):
         code = [cell for cell in section if cell.cell_type == "code"]
@@ -165,9 +172,12 @@ def runs_of(notebook: IPyNbFile, cells: list[IPyNbCell]) -> list[IPyNbCell]:
             alone += [start, run_of(notebook, f"names that {title} needs", f"[{names_only}]")]
             runs += folded(section)
         elif number > 0 or folded(section):  # the first has run alone already, after the core
-            alone.append(start)
-            for cell in code:
-                tags = cell.metadata.get("tags", [])
-                alone.append(run_of(notebook, f"{names[cell.id]} alone", cell.source, tags))
-            alone += folded(section)
-    return [*runs, state_run(notebook, "back to the core", "restore"), *folded(parts.core), *alone]
+            alone += [start, *(again(cell, "alone") for cell in code), *folded(section)]
+    runs += [state_run(notebook, "back to the core", "restore"), *folded(parts.core)]
+    end = [
+        item.cell for item in cells[first_deep:] if TAG not in item.cell.metadata.get("tags", [])
+    ]
+    if end:
+        runs.append(state_run(notebook, "back to the core for its end", "restore"))
+        runs += [again(cell, "without the depth") for cell in end]
+    return runs + alone

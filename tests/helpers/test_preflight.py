@@ -13,6 +13,11 @@ import pytest
 from helpers import preflight as preflight_module
 from helpers.preflight import describe_error, preflight, read_lock
 
+READY = (
+    "all is ready. Open 01-deployment.ipynb, or 02-client-creation.ipynb if you have no Azure "
+    "subscription."
+)
+
 ROOT = Path(__file__).parents[2]
 GUARD = 120  # seconds
 ENDPOINT = "https://my-phi4.eastus2.inference.ml.azure.com"
@@ -63,7 +68,7 @@ def test_a_ready_computer_has_no_stop_and_is_sent_to_the_next_lesson(tmp_path):
         ["ok", "folder"],
     ]
     assert "a simulated Azure on this computer" in lines[3]
-    assert lines[-1] == "Next: all is ready. Open 02-client-creation.ipynb."
+    assert lines[-1] == f"Next: {READY}"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +95,7 @@ def test_an_endpoint_that_answers_is_named(run, simulator):
     lines = run(**own(simulator))
     shown = f"{simulator.url} on this computer, as AZURE_INFERENCE_ENDPOINT says."
     assert lines[2] == f"ok    endpoint    {shown}"
-    assert lines[-1] == "Next: all is ready. Open 02-client-creation.ipynb."
+    assert lines[-1] == f"Next: {READY}"
 
 
 def test_settings_that_connect_refuses_stop_the_preflight_with_the_same_words(run):

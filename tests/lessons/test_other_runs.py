@@ -68,8 +68,11 @@ def test_every_section_in_depth_runs_alone_after_the_core(request, path):
     names = [test.name for test in items_of(path.stem, request.session)]
     numbers = {cell.id: number for number, cell in enumerate(code_cells(lesson))}
     parts = parts_of(lesson.cells)
-    last_of_core = max(numbers[cell.id] for cell in parts.core if cell.cell_type == "code")
-    assert names[last_of_core : last_of_core + 2] == [f"Cell {last_of_core}", "keep the core"]
+    deep = [numbers[cell.id] for cell in parts.depth if cell.cell_type == "code"]
+    assert names.index("keep the core") == names.index(f"Cell {min(deep)}") - 1
+    core = [numbers[cell.id] for cell in parts.core if cell.cell_type == "code"]
+    end = {f"Cell {number} without the depth" for number in core if number > min(deep)}
+    assert end == {name for name in names if name.endswith(" without the depth")}
     without_run = []
     for title, section in [*parts.sections.items()][1:]:
         code = [cell for cell in section if cell.cell_type == "code"]

@@ -11,6 +11,7 @@ import nbformat
 import pytest
 from notebook_items import OPENAI_BOX, PYTHON_BLOCK, SOLUTION
 
+from helpers.preflight import NEXT_LESSON
 from helpers.snippets import INSTALL_HINTS, kind_of
 
 ROOT = Path(__file__).parents[2]
@@ -176,6 +177,25 @@ def test_code_cells_are_short():
     )
     assert statistics.median(lines) <= 5
     assert lines[int(len(lines) * 0.9)] <= 15
+
+
+@pytest.mark.parametrize("number", range(len(NOTEBOOKS) - 1))
+def test_each_lesson_leads_to_the_one_with_the_next_number(number):
+    following = read(NOTEBOOKS[number]).cells[-1].source.partition("**Next:**")[2]
+    assert re.search(r"\]\(([\w-]+\.ipynb)\)", following)[1] == NOTEBOOKS[number + 1].name
+
+
+def test_the_lesson_that_costs_money_may_be_left_for_later():
+    """README, lesson 00 and preflight say so alike."""
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    start = " ".join("\n".join(cell.source for cell in read(NOTEBOOKS[0]).cells).split())
+    order = (
+        "o in the order of the numbers: 00, 01, 02 and so on. If you have no Azure subscription, "
+    )
+    for text in (readme, start):
+        assert order + "you may leave 01 for later." in text
+    for name in ("01-deployment.ipynb", "02-client-creation.ipynb"):
+        assert name in NEXT_LESSON
 
 
 def test_links_between_lessons_lead_somewhere(path):

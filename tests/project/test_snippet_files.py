@@ -93,13 +93,17 @@ def sdk_calls(code: str, names: list[str]) -> list[str]:
 
 
 def lesson_calls(tie: dict) -> list[str]:
-    """Return the calls of the cells that a tie names. Its "given" cells only assign values."""
+    """Return the calls of the cells that a tie names. Its "given" cells only assign values.
+
+    So does the cell "imports", which most lessons have.
+    """
     cells = {
         cell.id: cell.source
         for cell in nbformat.read(ROOT / "notebooks" / f"{tie['lesson']}.ipynb", 4).cells
     }
-    wanted = [*tie.get("given", []), *tie["cells"]]
-    assert set(wanted) <= set(cells), f"{tie['lesson']} has no such cell"
+    wanted = {*tie.get("given", []), *tie["cells"]}
+    assert wanted <= set(cells), f"{tie['lesson']} has no such cell"
+    wanted |= {"imports"} & set(cells)
     code, found = "", []
     for cell in sorted(wanted, key=[*cells].index):
         before, code = sdk_calls(code, tie["calls"]), f"{code}\n{cells[cell]}"
