@@ -24,11 +24,13 @@ from helpers.settings import (
 )
 
 KIT = "phi4-notebooks"
+ROOT = Path(__file__).parent.parent
+LOCK = ROOT / "uv.lock"
+COPIES_MANIFEST = ".lessons.json"  # of the folder in which the command `lessons` puts copies
 NEXT_LESSON = (
     "all is ready. Open 01-deployment.ipynb, or 02-client-creation.ipynb if you have no Azure "
     "subscription."
 )
-LOCK = Path(__file__).parent.parent / "uv.lock"
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def preflight() -> None:
     It never raises, and never shows the key. A real endpoint has to answer one short question.
     """
     outcomes: list[Check] = []
-    for check in (python, packages, endpoint, key, info, server, completion, widgets):
+    for check in (python, packages, endpoint, key, info, server, completion, widgets, folder):
         if check in (info, server, completion) and any(
             outcome.state == "STOP" and outcome.name in ("endpoint", "key") for outcome in outcomes
         ):
@@ -151,6 +153,17 @@ def completion() -> Check:
 def widgets() -> Check:
     """Check that sliders and buttons can be shown. No lesson needs them."""
     return Check("widgets", "ok", f"ipywidgets {version('ipywidgets')}")
+
+
+def folder() -> Check:
+    """Say whether the running notebook is a copy to work in, or an original of the kit."""
+    here = Path.cwd()
+    if (here / COPIES_MANIFEST).is_file():
+        return Check("folder", "ok", f"you work in your copies, {here}")
+    if here == ROOT / "notebooks":
+        detail = "these are the originals; the command `lessons` opens copies to work in"
+        return Check("folder", "ok", detail)
+    return Check("folder", "ok", f"you work in {here}")
 
 
 def read_lock(path: Path) -> tuple[dict[str, bool], dict[str, set[str]]]:

@@ -1,4 +1,7 @@
-"""Open the lessons in JupyterLab: ``python -m uv run lessons`` (``--help`` lists the options)."""
+"""Open the lessons in JupyterLab: ``python -m uv run lessons`` (``--help`` lists the options).
+
+Learners work in copies, which copies.py makes and renews.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,12 @@ import webbrowser
 from collections.abc import MutableMapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from urllib.parse import quote
+
+from tools import copies
 
 ROOT = Path(__file__).absolute().parent.parent
-FIRST_LESSON = "notebooks/00-start-here.ipynb"
+FIRST_LESSON = f"{copies.LESSONS}/{copies.FIRST_LESSON}"
 MINIMUM_PYTHON = (3, 11)
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 ALL_ADDRESSES = ("0.0.0.0", "::")
@@ -36,8 +42,28 @@ def arguments() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="lessons",
-        description="Open JupyterLab at lesson 00, in your browser if there is one. The last line "
-        "printed is the address of the lesson. Ctrl+C ends JupyterLab and all that runs in it.",
+        description="Copy the lessons into the folder my-lessons, without their outputs, and open "
+        "JupyterLab at lesson 00, in your browser if there is one. A copy that you have changed is "
+        "never overwritten. The last line printed is the address of the lesson. Ctrl+C ends "
+        "JupyterLab and all that runs in it.",
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--checked",
+        action="store_true",
+        help="open the originals, with the outputs that the tests compare, instead of copies",
+    )
+    what.add_argument(
+        "--reset",
+        metavar="LESSON",
+        help="only make a fresh copy of one lesson, such as 05; the old one is kept under a name "
+        "with the date",
+    )
+    parser.add_argument(
+        "--folder",
+        metavar="PATH",
+        help="the folder for your copies (default: my-lessons in the kit, or in your home folder "
+        "if you may not write into the kit)",
     )
     parser.add_argument(
         "--no-browser", action="store_true", help="print the address, but open no browser"
@@ -178,17 +204,34 @@ def has_browser() -> bool:
     return True
 
 
-def run_jupyterlab(ip: str, port: int | None, browser: bool) -> None:
+def update_copies(option: str | None, reset: str | None) -> Path:
+    """Bring the copies of the lessons up to date and say so. Return their folder.
+
+    option, reset: the values of --folder and --reset. Raise SystemExit with advice if the copies
+    cannot be written, or if there is no such lesson.
+    """
+    try:
+        folder, reason = copies.choose_folder(ROOT, Path.home(), option)
+        lines = copies.update(ROOT, folder, reset)
+    except copies.CopiesError as error:
+        sys.exit(str(error))
+    print(*filter(None, [reason, f"You work in {folder}.", *lines]), sep="\n", flush=True)
+    return folder
+
+
+def run_jupyterlab(ip: str, port: int | None, browser: bool, folder: Path) -> None:
     """Run JupyterLab until Ctrl+C (SIGINT) or SIGTERM ends it and its kernels.
 
-    Without a port, take the first free one from 8888 on.
+    Without a port, take the first free one from 8888 on. The folder has the lessons.
     """
     from jupyter_core.paths import jupyter_config_dir
     from jupyterlab.labapp import LabApp
 
+    top = ROOT if folder.is_relative_to(ROOT) else folder
+    lesson = (folder / copies.FIRST_LESSON).relative_to(top).as_posix()
     options = [
-        f"--ServerApp.root_dir={ROOT}",
-        f"--LabApp.default_url=/lab/tree/{FIRST_LESSON}",
+        f"--ServerApp.root_dir={top}",
+        f"--LabApp.default_url=/lab/tree/{quote(lesson)}",
         f"--ServerApp.ip={ip}",
         f"--ServerApp.open_browser={browser}",
         f"--ServerApp.allow_root={is_root()}",
@@ -241,12 +284,16 @@ def main() -> None:
     """Run the program."""
     options = arguments().parse_args()
     check_installation()
+    if options.reset is not None:
+        update_copies(options.folder, options.reset)
+        return
     check_address(options.ip, options.port or 0)
     warn_of_untested_versions()
+    folder = ROOT / copies.LESSONS if options.checked else update_copies(options.folder, None)
     bypass_proxy(os.environ)
     print("Starting JupyterLab ...", flush=True)
     try:
-        run_jupyterlab(options.ip, options.port, not options.no_browser and has_browser())
+        run_jupyterlab(options.ip, options.port, not options.no_browser and has_browser(), folder)
     except KeyboardInterrupt:  # before JupyterLab was running
         sys.exit(130)
 

@@ -56,7 +56,7 @@ def test_a_ready_computer_has_no_stop_and_is_sent_to_the_next_lesson(tmp_path):
     assert process.returncode == 0, process.stderr
     lines = process.stdout.splitlines()
     assert not [line for line in lines if line.startswith("STOP")]
-    assert [line[:18].split() for line in lines[1:9]] == [
+    assert [line[:18].split() for line in lines[1:10]] == [
         ["ok", "Python"],
         ["ok", "packages"],
         ["ok", "endpoint"],
@@ -65,9 +65,26 @@ def test_a_ready_computer_has_no_stop_and_is_sent_to_the_next_lesson(tmp_path):
         ["ok", "server"],
         ["ok", "completion"],
         ["ok", "widgets"],
+        ["ok", "folder"],
     ]
     assert "a simulated Azure on this computer" in lines[3]
     assert lines[-1] == f"Next: {READY}"
+
+
+@pytest.mark.parametrize(
+    ("place", "detail"),
+    [
+        ("notebooks", "these are the originals; the command `lessons` opens copies to work in"),
+        ("copies", "you work in your copies, {here}"),
+        ("elsewhere", "you work in {here}"),
+    ],
+)
+def test_where_one_works_is_said(monkeypatch, tmp_path, place, detail):
+    here = ROOT / "notebooks" if place == "notebooks" else tmp_path
+    if place == "copies":
+        (tmp_path / preflight_module.COPIES_MANIFEST).touch()
+    monkeypatch.chdir(here)
+    assert preflight_module.folder().detail == detail.format(here=here)
 
 
 def test_without_connect_the_next_thing_is_to_call_it(run):

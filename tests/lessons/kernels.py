@@ -32,15 +32,20 @@ PRELOADED = (
 
 
 class Kernel:
-    """A running kernel in the folder of the lessons."""
+    """A running kernel, in the folder of the lessons unless another one is named."""
 
-    def __init__(self, variables: Mapping[str, str], server: ForkServer | None = None):
+    def __init__(
+        self,
+        variables: Mapping[str, str],
+        server: ForkServer | None = None,
+        folder: Path = NOTEBOOKS,
+    ):
         """Start it in a fork of the server, or without one as JupyterLab does."""
         if server is None:
             self._manager, self._client = start_new_kernel(
                 startup_timeout=LONGEST_START,
                 kernel_name="python3",
-                cwd=str(NOTEBOOKS),
+                cwd=str(folder),
                 env=dict(variables),
             )
             return
@@ -49,7 +54,7 @@ class Kernel:
         file, _ = write_connection_file(
             str(self._folder / "kernel.json"), transport="ipc", ip=str(self._folder / "kernel")
         )
-        self._fork = server.start(["-m", "ipykernel_launcher", "-f", file], NOTEBOOKS, variables)
+        self._fork = server.start(["-m", "ipykernel_launcher", "-f", file], folder, variables)
         self._client = BlockingKernelClient(connection_file=file)
         self._client.load_connection_file()
         self._client.start_channels()

@@ -16,10 +16,12 @@ from kernels import Kernel, printed
 from lesson_sources import NOTEBOOKS, code_cells, read_lesson
 from notebook_items import SLOW_CELLS, is_slow, state_source
 
+from tools import copies
 from tools.minutes import TAG, parts_of
-from tools.refresh import run_cells
+from tools.refresh import run_cells, sanitize
 
-SNIPPETS = Path(__file__).parents[2] / "snippets"
+ROOT = Path(__file__).parents[2]
+SNIPPETS = ROOT / "snippets"
 DIVIDED = [
     path
     for path in sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -150,6 +152,27 @@ def test_the_section_of_lesson_08_on_what_is_running_needs_only_the_first_cells(
     texts = {cell.id: printed(cell.outputs) for cell in code_cells(lesson)}
     assert "friday-demo/blue" in texts["running-found"]
     assert "deleted friday-demo" in texts["running-delete"]
+
+
+def test_copies_run_one_after_the_other_in_any_folder_and_then_say_where_one_works(
+    tmp_path, kernel_server
+):
+    """Run lessons 00 and 04 as a learner has them, in a path with a space and an umlaut."""
+    folder = tmp_path / "Meine Übungen"
+    copies.update(ROOT, folder)
+    kernel = Kernel(os.environ, kernel_server, folder)
+    try:
+        for name in ("00-start-here", "04-chat-completions"):
+            lesson = nbformat.read(folder / f"{name}.ipynb", 4)
+            run_cells(lesson, kernel.execute)
+            original = {cell.id: cell.outputs for cell in code_cells(read_lesson(name))}
+            for cell in code_cells(lesson):
+                if "preflight()" not in cell.source:
+                    assert sanitize(cell.outputs) == sanitize(original[cell.id])
+        outputs, _ = kernel.execute("preflight()")
+    finally:
+        kernel.kill()
+    assert f"you work in your copies, {folder}\n" in printed(outputs)
 
 
 def test_lesson_11_runs_through_without_nodejs_curl_and_the_environments(tmp_path, kernel_server):

@@ -26,9 +26,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import websocket
 
-from tools import lessons
+from tools import copies, lessons
 
 ROOT = Path(__file__).parents[2]
+KIT = ("helpers", "notebooks", "simulated_azure", "snippets", "tools", "README.md")
 GUARD = 300  # seconds after which a process that hangs is killed
 ORDINARY_USER = shlex.split(
     # "nobody", who may read a folder of root's, where a fresh environment often lies
@@ -44,6 +45,7 @@ class Server:
     process: subprocess.Popen
     lines: list[str]
     folder: Path
+    kit: Path = ROOT
 
     @property
     def address(self) -> str:
@@ -58,11 +60,12 @@ class Server:
         [token] = parse_qs(urlsplit(self.address).query)["token"]
         return {"Authorization": f"token {token}"}
 
-    def send(self, path: str, body: dict | None = None) -> Any:
-        """Return the JSON answer to a GET, or to a POST if there is a body."""
+    def send(self, path: str, body: dict | None = None, method: str | None = None) -> Any:
+        """Return the JSON answer to a GET, or to a POST or another method if there is a body."""
         url = f"http://127.0.0.1:{self.port}{path}"
         data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(urllib.request.Request(url, data, self.headers)) as response:
+        request = urllib.request.Request(url, data, self.headers, method=method)
+        with urllib.request.urlopen(request) as response:
             return json.load(response)
 
     def evaluate(self, **expressions: str) -> dict[str, str]:
@@ -141,9 +144,27 @@ def taken_port() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, taken_port) -> Iterator[Server]:
-    """The program behind a proxy that does not exist, where the usual port is in use."""
-    variables = {"JUPYTER_PORT": str(taken_port), "HTTP_PROXY": "http://proxy.invalid:3128"}
-    with running(tmp_path_factory.mktemp("lessons"), program(), **variables) as server:
+    """The program of a kit in a path with spaces and an umlaut, where the usual port is in use.
+
+    It is behind a proxy that does not exist.
+    """
+    kit = tmp_path_factory.mktemp("Kit für alle") / "phi 4"
+    ignored = shutil.ignore_patterns("node_modules", ".venv", "__pycache__", copies.FOLDER)
+    kit.mkdir()
+    for name in KIT:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, kit / name, ignore=ignored)
+        else:
+            shutil.copy(ROOT / name, kit / name)
+    (kit / "requirements.txt").touch()
+    variables = {
+        "JUPYTER_PORT": str(taken_port),
+        "HTTP_PROXY": "http://proxy.invalid:3128",
+        "PYTHONPATH": str(kit),
+    }
+    command = [sys.executable, "-m", "tools.lessons"]
+    with running(tmp_path_factory.mktemp("lessons"), *command, **variables) as server:
+        server.kit = kit
         yield server
 
 
@@ -155,8 +176,24 @@ def page_config(server: Server) -> dict:
     return json.loads(start.split("</script>")[0])
 
 
-def test_the_last_line_is_an_address_that_opens_lesson_00(server):
-    assert page_config(server)["treePath"] == "notebooks/00-start-here.ipynb"
+def test_the_last_line_is_an_address_that_opens_the_copy_of_lesson_00(server):
+    assert page_config(server)["treePath"] == "my-lessons/00-start-here.ipynb"
+
+
+def test_the_program_says_where_the_copies_are(server):
+    assert server.lines[0] == f"You work in {server.kit / 'my-lessons'}."
+
+
+def test_a_copy_is_unchanged_after_jupyterlab_has_only_opened_and_saved_it(server):
+    """Send what the page sends: all that the server gave it, and what the kernel told of itself."""
+    name, path = "05-streaming.ipynb", "/api/contents/my-lessons/05-streaming.ipynb"
+    lesson = server.send(path)["content"]
+    lesson["metadata"]["language_info"] = {"name": "python", "version": "3.13", "mimetype": "x"}
+    before = (server.kit / "my-lessons" / name).read_bytes()
+    server.send(path, {"type": "notebook", "format": "json", "content": lesson}, method="PUT")
+    after = (server.kit / "my-lessons" / name).read_bytes()
+    assert before != after
+    assert copies.fingerprint(name, before) == copies.fingerprint(name, after)
 
 
 def test_a_browser_is_opened_at_lesson_00(server):
@@ -166,7 +203,7 @@ def test_a_browser_is_opened_at_lesson_00(server):
             break
         time.sleep(0.1)
     with urllib.request.urlopen(record.read_text()) as page:
-        assert b"/lab/tree/notebooks/00-start-here.ipynb" in page.read()
+        assert b"/lab/tree/my-lessons/00-start-here.ipynb" in page.read()
 
 
 def test_the_kit_is_the_root_of_jupyterlab(server):
@@ -197,7 +234,7 @@ def test_kernels_have_the_helpers_and_reach_this_computer_without_a_proxy(server
     values = server.evaluate(
         helpers="__import__('helpers').__file__", no_proxy="__import__('os').environ['NO_PROXY']"
     )
-    assert Path(ast.literal_eval(values["helpers"])) == ROOT / "helpers" / "__init__.py"
+    assert Path(ast.literal_eval(values["helpers"])) == server.kit / "helpers" / "__init__.py"
     assert "127.0.0.1" in values["no_proxy"]
 
 
@@ -208,7 +245,8 @@ def test_root_is_told_what_that_means(server):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process alone")
 def test_one_interrupt_ends_jupyterlab_and_its_kernels(tmp_path):
     user = ordinary_user() if lessons.is_root() else []
-    with running(tmp_path, *user, program(), "--no-browser", "--port", "0") as server:
+    command = [program(), "--no-browser", "--port", "0", "--folder", "Meine Übungen"]
+    with running(tmp_path, *user, *command) as server:
         values = server.evaluate(pid="__import__('os').getpid()")
         server.process.send_signal(signal.SIGINT)
         rest, errors = server.process.communicate(timeout=GUARD)
@@ -218,6 +256,8 @@ def test_one_interrupt_ends_jupyterlab_and_its_kernels(tmp_path):
     assert rest == "Ending JupyterLab ...\n"
     assert "App]" not in errors  # neither server nor kernels chatter
     assert not any("You are root" in line for line in server.lines)
+    assert server.lines[0] == f"You work in {tmp_path / 'Meine Übungen'}."
+    assert urlsplit(server.address).path == "/lab/tree/00-start-here.ipynb"
     assert not (tmp_path / "opened.txt").exists()
 
 
@@ -260,7 +300,48 @@ def test_what_stops_jupyterlab_is_explained(monkeypatch, error, advice):
 
     monkeypatch.setattr("jupyterlab.labapp.LabApp.initialize_server", stop)
     with pytest.raises(SystemExit, match=advice):
-        lessons.run_jupyterlab("127.0.0.1", 0, False)
+        lessons.run_jupyterlab("127.0.0.1", 0, False, ROOT / "notebooks")
+
+
+@pytest.fixture
+def folders(monkeypatch, tmp_path) -> list[Path]:
+    """Run main() in a kit with one empty lesson. Each start of JupyterLab adds its folder here."""
+    (tmp_path / "notebooks").mkdir()
+    lesson = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (tmp_path / "notebooks" / "00-start-here.ipynb").write_text(json.dumps(lesson))
+    (tmp_path / "requirements.txt").touch()
+    opened: list[Path] = []
+    monkeypatch.setattr(lessons, "ROOT", tmp_path)
+    monkeypatch.setattr(lessons, "run_jupyterlab", lambda *arguments: opened.append(arguments[-1]))
+    monkeypatch.setattr(lessons, "bypass_proxy", lambda environment: None)
+    return opened
+
+
+def run_main(monkeypatch, *options: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["lessons", *options])
+    lessons.main()
+
+
+def test_the_originals_are_opened_where_they_are_wanted(monkeypatch, folders):
+    run_main(monkeypatch, "--checked")
+    assert folders == [lessons.ROOT / "notebooks"]
+    assert not (lessons.ROOT / copies.FOLDER).exists()
+
+
+def test_a_reset_starts_no_jupyterlab(monkeypatch, folders, capsys):
+    run_main(monkeypatch, "--reset", "0")
+    assert folders == []
+    assert "00-start-here.ipynb is fresh." in capsys.readouterr().out
+
+
+def test_copies_that_cannot_be_written_are_explained_before_jupyterlab_starts(monkeypatch, folders):
+    (lessons.ROOT / copies.FOLDER).touch()
+    with pytest.raises(SystemExit, match="Move that file, or choose another folder"):
+        run_main(monkeypatch)
+    (lessons.ROOT / copies.FOLDER).unlink()
+    with pytest.raises(SystemExit, match="There is no lesson '99'"):
+        run_main(monkeypatch, "--reset", "99")
+    assert folders == []
 
 
 def test_an_address_of_another_computer_is_explained():
