@@ -5,7 +5,7 @@ needs none of them, and that the first section needs nothing but the core. If th
 after the sections, the end runs once more without them. Each other section runs
 once more with what the core has left, and without a comparison of outputs. The last comes first:
 so no section finds what an earlier one has changed in an object that cannot be copied. Sections
-that start other programs are slow: of these, only the names that they need are looked up.
+that start other programs or wait are slow: of these, only the names that they need are looked up.
 """
 
 from __future__ import annotations
@@ -34,6 +34,13 @@ SECOND_OUTPUTS = {  # (lesson, cell id) -> what it prints the second time
     ("08-cost", "running-found"): "nothing is running\n",  # the first time deleted all
     ("08-cost", "running-look"): "",
     ("08-cost", "running-delete"): "nothing is running\n",
+}
+SLOW_CELLS = {  # (lesson, cell id): they wait for seconds, or start a program
+    ("01-deployment", "green-rush"),
+    ("08-cost", "class-measure"),
+    ("10-openai-sdk", "errors-handled"),
+    ("10-openai-sdk", "retries-table"),
+    ("11-other-clients", "servers-openai"),
 }
 KERNEL_STATE = Path(__file__).with_name("kernel_state.py")
 
@@ -117,6 +124,15 @@ def blocks_by_cell(cells: list[NotebookNode]) -> dict[str, list[tuple[str, str]]
     return {name: [next(named) for _ in folded_blocks(source)] for name, source in text}
 
 
+def is_slow(lesson: str, section: Iterable[NotebookNode]) -> bool:
+    """Return True if a section has a cell that starts other programs or waits for seconds."""
+    return any(
+        (lesson, cell.id) in SLOW_CELLS
+        or any(tag.startswith("needs-") for tag in cell.metadata.get("tags", []))
+        for cell in section
+    )
+
+
 def names_needed(sources: Iterable[str]) -> list[str]:
     """Return the names that some cells use and do not define.
 
@@ -167,7 +183,7 @@ def runs_of(notebook: IPyNbFile, cells: list[IPyNbCell]) -> list[IPyNbCell]:
     for number, (title, section) in reversed([*enumerate(parts.sections.items())]):
         code = [cell for cell in section if cell.cell_type == "code"]
         start = state_run(notebook, f"back to the core for {title}", "restore")
-        if any(tag.startswith("needs-") for cell in code for tag in cell.metadata.get("tags", [])):
+        if is_slow(notebook.path.stem, code):
             names_only = ", ".join(names_needed(cell.source for cell in code))
             alone += [start, run_of(notebook, f"names that {title} needs", f"[{names_only}]")]
             runs += folded(section)

@@ -14,7 +14,7 @@ import toolchain
 from fork_server import ForkServer
 from kernels import Kernel, printed
 from lesson_sources import NOTEBOOKS, code_cells, read_lesson
-from notebook_items import state_source
+from notebook_items import SLOW_CELLS, is_slow, state_source
 
 from tools import copies
 from tools.minutes import TAG, parts_of
@@ -79,10 +79,15 @@ def test_every_section_in_depth_runs_alone_after_the_core(request, path):
         start = names.index(f"back to the core for {title}") + 1
         runs = [f"Cell {numbers[cell.id]} alone" for cell in code]
         if names[start : start + 1] == [f"names that {title} needs"]:
-            assert any("needs-" in tag for cell in code for tag in cell.metadata.get("tags", []))
+            assert is_slow(path.stem, code)
         elif names[start : start + len(runs)] != runs:
             without_run.append(title)
     assert without_run == []
+
+
+def test_the_cells_that_count_as_slow_exist():
+    cells = {(path.stem, cell.id) for path in DIVIDED for cell in read_lesson(path.stem).cells}
+    assert cells >= SLOW_CELLS
 
 
 @pytest.fixture(scope="module")
