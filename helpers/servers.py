@@ -79,9 +79,7 @@ class ServerReport:
     """Which server answers, how that was found out, and what follows. ``str()`` gives a table.
 
     kind: "inference", "serve", "other" (no server of managed compute) or "unknown" (the answers
-    contradict each other, or most are
-    strange). models: the names under /v1/models. follows: subject -> what holds.
-    not_told: what the questions cannot tell.
+    contradict each other, or most are strange). models: the names under /v1/models.
     """
 
     kind: str
@@ -182,7 +180,8 @@ def _ask(
 
 def _judge(question: str, response: requests.Response, kinds: dict[int, str]) -> Reply:
     """Return a reply. kinds: the status that each kind of server gives; others are unknown."""
-    status = int(response.headers.get(MODEL_STATUS, response.status_code))
+    hidden = response.headers.get(MODEL_STATUS, "")
+    status = int(hidden) if hidden.isdecimal() else response.status_code
     return Reply(question, status, kinds.get(status, UNKNOWN))
 
 

@@ -1,11 +1,11 @@
-"""Plant faults in copies of the kit, one at a time, and check that the tests notice each of them.
+"""Plant mistakes in copies of the kit, one at a time, and check that the tests notice each.
 
 Run ``python -m uv run python -m tools.mutate`` before and after you rework code or tests. The
-faults are in ``mutations.toml``. Each one names the test that must fail. The program prints a line
-for each fault and then the score. The exit status is 0 if every fault was noticed, 1 if one was
-not, and 2 if a named test fails although no fault was planted.
+mistakes are in ``mutations.toml``. Each one names the test that must fail. The program prints a
+line for each mistake and then the score. The exit status is 0 if every mistake was noticed, 1 if
+one was not, and 2 if a named test fails although no mistake was planted.
 
-Faults are planted in temporary copies only. Nothing in your checkout changes. This program is not
+Mistakes are planted in temporary copies only. Nothing in your checkout changes. This program is not
 part of the tests, because it takes about twelve minutes on two cores.
 """
 
@@ -41,7 +41,7 @@ SUMMARY_LINE = re.compile(r"^(PASSED|FAILED|ERROR) (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Fault:
+class Mistake:
     """A mistake to plant.
 
     file: where. replace: a text that is in that file exactly once. by: the text to put there. test:
@@ -56,7 +56,7 @@ class Fault:
     breaks: str
 
     def plant(self, folder: Path) -> None:
-        """Write the fault into a copy of the kit.
+        """Write the mistake into a copy of the kit.
 
         Raise ValueError if the text to replace is not in the file exactly once.
         """
@@ -97,19 +97,21 @@ def is_same_test(test: str, line: str) -> bool:
     return line == test or line.startswith((f"{test} - ", f"{test}["))
 
 
-def load_faults(path: Path = DATA) -> list[Fault]:
-    """Read faults from a file.
+def load_mistakes(path: Path = DATA) -> list[Mistake]:
+    """Read mistakes from a file.
 
-    Raise ValueError if two faults have the same id, or if a fault changes nothing.
+    Raise ValueError if two mistakes have the same id, or if a mistake changes nothing.
     """
-    faults = [Fault(**row) for row in tomllib.loads(path.read_text(encoding="utf-8"))["fault"]]
-    ids = [fault.id for fault in faults]
-    for fault in faults:
-        if ids.count(fault.id) > 1:
-            raise ValueError(f"{path.name} has two faults with the id {fault.id}")
-        if fault.replace == fault.by:
-            raise ValueError(f"{path.name}: the fault {fault.id} changes nothing")
-    return faults
+    mistakes = [
+        Mistake(**row) for row in tomllib.loads(path.read_text(encoding="utf-8"))["mistake"]
+    ]
+    ids = [mistake.id for mistake in mistakes]
+    for mistake in mistakes:
+        if ids.count(mistake.id) > 1:
+            raise ValueError(f"{path.name} has two mistakes with the id {mistake.id}")
+        if mistake.replace == mistake.by:
+            raise ValueError(f"{path.name}: the mistake {mistake.id} changes nothing")
+    return mistakes
 
 
 def file_of(test: str) -> str:
@@ -204,14 +206,14 @@ def run_tests(folder: Path, tests: Sequence[str]) -> PytestRun:
 
 
 def failing_tests(tests: Sequence[str]) -> tuple[list[str], str]:
-    """Run tests without a fault. Return (those that do not pass, what pytest printed)."""
+    """Run tests without a mistake. Return (those that do not pass, what pytest printed)."""
     with copy_of_kit() as folder:
         run = run_tests(folder, tests)
     broken = [test for test in tests if run.has("FAILED", test) or not run.has("PASSED", test)]
     return broken, run.output
 
 
-def check_without_faults(faults: Sequence[Fault], pool: ThreadPoolExecutor) -> bool:
+def check_without_mistakes(mistakes: Sequence[Mistake], pool: ThreadPoolExecutor) -> bool:
     """Check that copies of the kit work and that all named tests pass in them.
 
     Print the result. Return True if all is well.
@@ -222,59 +224,59 @@ def check_without_faults(faults: Sequence[Fault], pool: ThreadPoolExecutor) -> b
         print(f"Python does not import {', '.join(foreign)} from the copy of the kit.")
         return False
     tests_of: dict[str, list[str]] = {}
-    for test in sorted({fault.test for fault in faults}):
+    for test in sorted({mistake.test for mistake in mistakes}):
         tests_of.setdefault(file_of(test), []).append(test)
     all_pass = True
     for broken, output in pool.map(failing_tests, tests_of.values()):
         for test in broken:
-            print(f"This test does not pass, although no fault was planted: {test}")
+            print(f"This test does not pass, although no mistake was planted: {test}")
         if broken:
             lines = [line for line in output.splitlines() if not line.startswith("PASSED")]
             print("\n".join(lines[-20:]), flush=True)
             all_pass = False
     if all_pass:
         count = sum(len(tests) for tests in tests_of.values())
-        print(f"All {count} named tests pass without a fault.", flush=True)
+        print(f"All {count} named tests pass without a mistake.", flush=True)
     return all_pass
 
 
-def plant_and_test(fault: Fault) -> tuple[str, str]:
-    """Plant a fault in a copy and run its test. Return (verdict, explanation).
+def plant_and_test(mistake: Mistake) -> tuple[str, str]:
+    """Plant a mistake in a copy and run its test. Return (verdict, explanation).
 
     "noticed": the named test ran and failed. "missed": it passed. "unclear": anything else, for
     example a test that pytest could not collect, or the failure of another test only.
     """
     with copy_of_kit() as folder:
-        fault.plant(folder)
-        run = run_tests(folder, [fault.test])
+        mistake.plant(folder)
+        run = run_tests(folder, [mistake.test])
     if run.code is None:
         return "unclear", f"the test took longer than {TIMEOUT} seconds"
-    if run.code == SOME_FAILED and run.has("FAILED", fault.test):
+    if run.code == SOME_FAILED and run.has("FAILED", mistake.test):
         return "noticed", ""
     if run.code == ALL_PASSED:
-        return "missed", fault.breaks
+        return "missed", mistake.breaks
     others = [f"{outcome} {name[:80]}" for outcome, name in run.outcomes if outcome != "PASSED"]
     last_line = (run.output.strip().splitlines() or ["pytest printed nothing"])[-1]
     return "unclear", f"exit code {run.code}: {', '.join(others[:3]) or last_line}"
 
 
-def plant_all(faults: Sequence[Fault], pool: ThreadPoolExecutor) -> list[str]:
-    """Plant each fault, print its verdict, and return the ids of those that were not noticed."""
+def plant_all(mistakes: Sequence[Mistake], pool: ThreadPoolExecutor) -> list[str]:
+    """Plant each mistake, print its verdict, and return the ids of those that were not noticed."""
 
-    def timed(fault: Fault) -> tuple[str, str, float]:
+    def timed(mistake: Mistake) -> tuple[str, str, float]:
         start = time.monotonic()
-        verdict, explanation = plant_and_test(fault)
+        verdict, explanation = plant_and_test(mistake)
         return verdict, explanation, time.monotonic() - start
 
     survivors = []
-    futures = {pool.submit(timed, fault): fault for fault in faults}
+    futures = {pool.submit(timed, mistake): mistake for mistake in mistakes}
     for future in as_completed(futures):
-        fault = futures[future]
+        mistake = futures[future]
         verdict, explanation, seconds = future.result()
-        print(f"{verdict:8}{seconds:6.1f} s  {fault.id}", flush=True)
+        print(f"{verdict:8}{seconds:6.1f} s  {mistake.id}", flush=True)
         if verdict != "noticed":
-            print(f"    {explanation}\n    {fault.test}", flush=True)
-            survivors.append(fault.id)
+            print(f"    {explanation}\n    {mistake.test}", flush=True)
+            survivors.append(mistake.id)
     return survivors
 
 
@@ -282,30 +284,30 @@ def main() -> int:
     """Run the program. Return its exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.mutate",
-        description="Plant faults in copies of the kit, one at a time, and check that the tests "
+        description="Plant mistakes in copies of the kit, one at a time, and check that the tests "
         "notice each of them.",
     )
-    parser.add_argument("ids", nargs="*", metavar="ID", help="a fault to plant (default: all)")
-    parser.add_argument("--list", action="store_true", help="print the faults and plant none")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="a mistake to plant (default: all)")
+    parser.add_argument("--list", action="store_true", help="print the mistakes and plant none")
     parser.add_argument(
-        "--jobs", type=int, default=2, metavar="N", help="faults at a time (default: %(default)s)"
+        "--jobs", type=int, default=2, metavar="N", help="mistakes at a time (default: %(default)s)"
     )
     options = parser.parse_args()
-    faults = load_faults()
-    unknown = set(options.ids) - {fault.id for fault in faults}
+    mistakes = load_mistakes()
+    unknown = set(options.ids) - {mistake.id for mistake in mistakes}
     if unknown:
-        parser.error(f"there is no fault {', '.join(sorted(unknown))}; --list prints all ids")
+        parser.error(f"there is no mistake {', '.join(sorted(unknown))}; --list prints all ids")
     if options.ids:
-        faults = [fault for fault in faults if fault.id in options.ids]
+        mistakes = [mistake for mistake in mistakes if mistake.id in options.ids]
     if options.list:
-        for fault in faults:
-            print(f"{fault.id}: {fault.breaks}\n    {fault.file}\n    {fault.test}")
+        for mistake in mistakes:
+            print(f"{mistake.id}: {mistake.breaks}\n    {mistake.file}\n    {mistake.test}")
         return 0
     with ThreadPoolExecutor(max(1, options.jobs)) as pool:
-        if not check_without_faults(faults, pool):
+        if not check_without_mistakes(mistakes, pool):
             return 2
-        survivors = plant_all(faults, pool)
-    print(f"The tests noticed {len(faults) - len(survivors)} of {len(faults)} faults.")
+        survivors = plant_all(mistakes, pool)
+    print(f"The tests noticed {len(mistakes) - len(survivors)} of {len(mistakes)} mistakes.")
     if survivors:
         print(f"Not noticed: {', '.join(sorted(survivors))}.")
     return 1 if survivors else 0

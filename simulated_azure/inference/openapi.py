@@ -213,11 +213,7 @@ def _operation(
     body, "" for any object, None for a route without a body.
     """
     responses = {"200": _response("The answer.", content)} if content else {}
-    responses["400"] = _response(
-        f"The header {SERVER_HEADER} or {FAULT_HEADER} has an unknown value, or the request is not "
-        "valid HTTP.",
-        _json("DetailError") | {"text/plain": TEXT},
-    )
+    responses["400"] = _unreadable()
     responses["401"] = _response(
         "The key or the access token is missing or wrong.",
         _json("Unauthorized"),
@@ -241,6 +237,15 @@ def _operation(
             "content": {"application/json": media_type},
         }
     return operation
+
+
+def _unreadable() -> dict:
+    """Return the response to what any route, or the gateway before it, cannot read."""
+    return _response(
+        f"The header {SERVER_HEADER} or {FAULT_HEADER} has an unknown value, or the request is not "
+        "valid HTTP.",
+        _json("DetailError") | {"text/plain": TEXT},
+    )
 
 
 def _chat(server: Server, is_v1: bool) -> dict:
@@ -349,11 +354,7 @@ def _stand_behind_gateway(operation: dict) -> None:
     }
     statuses = ", ".join(responses)
     own["424"] = _response(f"The server answered with an error ({statuses}).", content, headers)
-    own["400"] = _response(
-        f"The header {SERVER_HEADER} or {FAULT_HEADER} has an unknown value, or the request is not "
-        "valid HTTP.",
-        _json("DetailError") | {"text/plain": TEXT},
-    )
+    own["400"] = _unreadable()
     own["404"] = _response(
         "There is no such endpoint, or no deployment gets its traffic.", _json("ServerError")
     )

@@ -108,6 +108,11 @@ def test_a_gateway_does_not_hide_the_servers_own_status(serve):
     assert [reply.status for reply in report.replies] == [404] * 4
 
 
+def test_a_gateways_header_that_is_no_number_is_passed_over(serve):
+    address = serve(INFERENCE_STATUSES, {"ms-azureml-model-error-statuscode": "unknown"})
+    assert which_server(address, SECRET).kind == "inference"
+
+
 def test_a_server_without_the_route_is_no_server_of_managed_compute(serve):
     statuses = dict.fromkeys(INFERENCE_STATUSES, 404) | {("GET", "/v1/models"): 200}
     report = which_server(serve(statuses, body={"data": [{"id": "phi4"}]}) + "/v1", SECRET)
