@@ -242,6 +242,12 @@ def test_no_key_is_shown(monkeypatch):
     assert KEY not in show_error(ValueError(f"bad key {KEY}"))
 
 
+def test_a_key_in_a_message_is_replaced(monkeypatch):
+    monkeypatch.setenv("AZURE_INFERENCE_CREDENTIAL", "not-hex-but-a-key")
+    error = show_error(TypeError("Unsupported credential: not-hex-but-a-key"))
+    assert error == "TypeError: Unsupported credential: ***"
+
+
 # Streams and requests
 
 
@@ -386,6 +392,13 @@ def test_a_damaged_progress_file_is_read_as_far_as_possible_and_kept(copies):
     assert copies.read_bytes().startswith(before)
     copies.write_bytes(b"\xff\xfe")
     assert read_progress(copies) == {}
+
+
+def test_what_was_solved_once_stays_solved(copies):
+    rows = [("correct", "2026-11-28"), ("not yet", "2026-11-29")]
+    lines = [json.dumps({"exercise": "5.2", "outcome": row[0], "date": row[1]}) for row in rows]
+    copies.write_text("\n".join(lines))
+    assert read_progress(copies) == {"5.2": rows[0]}
 
 
 def test_several_kernels_may_write_at_once(copies):
