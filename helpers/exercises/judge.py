@@ -2,7 +2,8 @@
 
 An answer is untouched if it is `...` or a list, tuple or dict that still holds `...`, or if it is a
 function that does just what the stub's function of the same name does: their compiled code is
-equal. So a function whose body is `...` is recognised, and one that has to be repaired, too.
+equal. So a function whose body is `...` is recognised, and one that has to be repaired, too. For
+the latter, the outcome says what it does now.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from helpers.exercises.data import Exercise
 from helpers.exercises.outcomes import NOT_YET, UNTOUCHED, Outcome, not_yet
 from helpers.exercises.trials import hide, run_limited, show_error
 
-TRY = "replace `...` by your answer, or repair the code. Then run the cell again."
+FILL_IN = "replace `...` by your answer and run the cell again."
+REPAIR = "repair the code and run the cell again."
 
 
 def check_of(exercise: Exercise) -> Callable[[Any], Outcome]:
@@ -36,12 +38,13 @@ def judge(
     """
 
     def outcome() -> Outcome:
-        if is_untouched(exercise, answer):
-            return Outcome(UNTOUCHED, look=TRY)
+        untouched = is_untouched(exercise, answer)
+        if untouched and not is_to_repair(answer):
+            return Outcome(UNTOUCHED, look=FILL_IN)
         result = (check or check_of(exercise))(answer)
         if not isinstance(result, Outcome):
             raise TypeError("the check returned no outcome")
-        return result
+        return Outcome(UNTOUCHED, result.came, look=REPAIR) if untouched else result
 
     try:
         result = run_limited(outcome, trials.SECONDS)
@@ -81,6 +84,15 @@ def is_untouched(exercise: Exercise, answer: Any) -> bool:
         and _essence(code) == _essence(answer.__code__)
         for code in stub.co_consts
     )
+
+
+def is_to_repair(answer: Any) -> bool:
+    """Return True for a function that does something: its body is not `...`."""
+    if not isinstance(answer, FunctionType):
+        return False
+    code = answer.__code__
+    texts = (item for item in code.co_consts if item is not None and item is not ...)
+    return bool(code.co_names) or not all(isinstance(item, str) for item in texts)
 
 
 def _essence(code: CodeType) -> tuple:

@@ -16,10 +16,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from azure.ai.inference.models import ChatCompletions
 
 import helpers.exercises as exercises
 from helpers.exercises import check, hint, progress, solution, trials
 from helpers.exercises.clients import (
+    UNSEEN,
     chat_client,
     chunk,
     is_simulated,
@@ -125,6 +127,8 @@ def test_a_function_is_untouched_as_long_as_it_does_what_the_stub_does():
     broken = replace(DOUBLE, stub='def double(x):\n    return x * 3\n\n\ncheck("5.2", double)')
     exec("\n\ndef double(x):\n    return x * 3", names)
     assert is_untouched(broken, names["double"])
+    outcome = judge(broken, names["double"], check_double)
+    assert (outcome.status, outcome.came) == (UNTOUCHED, "it returned 9")
     exec("def double(x):\n    return x * 2", names)
     assert not is_untouched(broken, names["double"])
 
@@ -312,6 +316,15 @@ def test_a_list_of_chunks_is_judged_without_its_request_on_a_persons_own_endpoin
     assert outcome.status == CORRECT
     assert "Your own endpoint does not tell" in outcome.note
     assert judge(find("5.2"), [chunk("The"), chunk("", "stop")]).status == NOT_YET
+
+
+@pytest.mark.parametrize("number", ["2.1", "2.3"])
+def test_a_response_is_judged_without_its_request_on_a_persons_own_endpoint(number, monkeypatch):
+    monkeypatch.setenv("AZURE_INFERENCE_ENDPOINT", "https://phi4.example")
+    monkeypatch.setenv("AZURE_INFERENCE_CREDENTIAL", KEY)
+    response = ChatCompletions({"choices": []})
+    outcome = judge(find(number), response if number == "2.1" else lambda endpoint, key: response)
+    assert (outcome.status, outcome.note) == (CORRECT, UNSEEN)
 
 
 # What a notebook uses
@@ -505,22 +518,15 @@ def test_exercises_stand_in_order_and_no_later_cell_uses_what_a_stub_defines(pat
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
-        tree = ast.parse(cell.source)
-        nodes = [*ast.walk(tree)]
-        stored = {
-            node.id
-            for node in nodes
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-        }
-        stored |= {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        body = ast.parse(cell.source).body
+        functions = {node.name for node in body if isinstance(node, ast.FunctionDef)}
+        names = [node for part in body for node in ast.walk(part) if isinstance(node, ast.Name)]
         if STUB_TAG in cell.metadata.get("tags", []):
-            defined |= stored
+            targets = [node.targets for node in body if isinstance(node, ast.Assign)]
+            defined |= functions | {ast.unparse(each) for part in targets for each in part}
             continue
-        used = {
-            node.id
-            for node in nodes
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-        }
+        stored = functions | {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        used = {node.id for node in names if isinstance(node.ctx, ast.Load)}
         assert used & defined <= stored, cell.id
 
 
