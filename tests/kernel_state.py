@@ -76,7 +76,7 @@ def try_exercise(shell: Any, number: str) -> None:
     Raises AssertionError if one of them is not judged as its data file says.
     """
     from helpers.exercises.data import find
-    from tools.exercises import problems_of
+    from tools.try_exercise import problems_of
 
     kept_core = getattr(shell, "kept_core", None)
     keep(shell)

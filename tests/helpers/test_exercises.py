@@ -42,10 +42,10 @@ from tools.exercises import (
     number_of,
     numbers_in,
     place,
-    problems_of,
     solutions_key,
     write_exercises,
 )
+from tools.try_exercise import problems_of
 
 DAY = date(2026, 11, 29)
 KEY = "0123456789abcdef0123456789abcdef"
