@@ -29,7 +29,7 @@ def check_5_1(answer: Any) -> Outcome:
         {"choices": [{"index": 0, "delta": {"role": "assistant"}}]}
     )
     streams = {
-        "a whole stream": (WHOLE, "the cell as it was handled this one"),
+        "a whole stream": (WHOLE, "`return` the text that the loop has put together"),
         "a chunk without choices": (
             [*WHOLE[:2], USAGE, *WHOLE[2:]],
             "a chunk whose `choices` is empty has no `choices[0]`: skip that chunk, and go on",
@@ -160,6 +160,12 @@ def check_5_4(answer: Any) -> Outcome:
                 f"with {name}, it raised {show_error(taken.error)}",
                 "no error, since a chunk had a finish reason",
                 "it may be in any chunk, and `length` is one, too",
+            )
+        if taken.is_endless:
+            return not_yet(
+                f"with {name}, it handed on {len(taken.items)} chunks and did not end",
+                f"{len(chunks)} chunks",
+                "the loop ends when the stream does",
             )
         if len(taken.items) != len(chunks) or any(
             new is not old for new, old in zip(taken.items, chunks, strict=True)
