@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from simulated_azure.inference.completions import Assistant
 from simulated_azure.inference.schemas import EXTRA_PARAMETERS_HEADER
 from simulated_azure.inference.servers import SERVERS, Server
 from simulated_azure.transports.sockets import Simulator
