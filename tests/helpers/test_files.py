@@ -54,5 +54,6 @@ def test_without_copies_the_original_is_used(kit):
 
 
 def test_an_absent_file_is_refused_with_the_folders_that_were_searched(kit):
-    with pytest.raises(FileNotFoundError, match=r"'a.yml' in these folders: .*elsewhere.*notebooks"):
+    message = r"'a.yml' in these folders: .*elsewhere.*notebooks"
+    with pytest.raises(FileNotFoundError, match=message):
         files.lesson_file("a.yml")
