@@ -96,6 +96,8 @@ def test_exercises_of_the_core_are_stated_apart_and_those_of_a_section_belong_to
     section = markdown("## In depth: One (99 minutes)\n\nA word.")
     lesson = lesson_with(section, *cells_of(second, [TAG]))
     lesson.cells[1:1] = cells_of(first)
+    printed = nbformat.v4.new_output("stream", name="stdout", text="line\n" * 600)
+    lesson.cells[2].outputs = [printed]
     write_minutes(lesson)
     total = 1 + second.minutes
     header = f"| 1 minutes, exercises {first.minutes} more, in depth {total} more |"
