@@ -152,6 +152,8 @@ def _axes(title: str, xlabel: str, ylabel: str, values: str = "y") -> Axes:
 
 
 def _short(number: float) -> str:
+    if 0 < number < 0.01:
+        return "<0.01"
     return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
 
 

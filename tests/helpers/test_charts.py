@@ -142,6 +142,12 @@ def test_a_few_bars_have_their_numbers_and_names_and_many_have_a_legend():
     assert [text.get_text() for text in many.get_legend().get_texts()] == ["x", "y", "z"]
 
 
+def test_numbers_of_bars_are_short():
+    heights = {"a": 16517.8, "b": 53.4, "c": 0.598, "d": 6e-7, "e": 0}
+    axes = charts.bars({"one": heights}, "title", "x", "y").axes[0]
+    assert [text.get_text() for text in axes.texts] == ["16,518", "53", "0.6", "<0.01", "0"]
+
+
 def test_long_labels_are_written_in_rows_from_the_top():
     figure = ONE_OF_EACH["bars in rows"]()
     figure.draw_without_rendering()
