@@ -31,7 +31,7 @@ from textwrap import fill
 
 PACKAGE = "azure.ai.inference"
 LARGEST_FILE = 20_000_000  # bytes
-PAGE_WIDTH = 96  # characters
+PAGE_WIDTH = 100  # characters
 SKIPPED_FOLDERS = {
     ".git", ".hg", ".ipynb_checkpoints", ".mypy_cache", ".nox", ".ruff_cache", ".tox", ".venv",
     "__pycache__", "node_modules", "site-packages", "venv",
