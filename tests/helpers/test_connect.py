@@ -70,9 +70,9 @@ ANSWER = "The capital of France is Paris."
 
 
 @pytest.fixture(scope="module")
-def local() -> Iterator[Simulator]:
+def local(assistant) -> Iterator[Simulator]:
     """A simulated Azure whose subscription may get other names."""
-    running = Simulator()
+    running = Simulator(assistant=assistant)
     yield running
     running.stop()
     assert not running.errors, "\n".join(running.errors)
@@ -264,11 +264,11 @@ def test_prices_are_simulated_with_the_endpoint_and_real_with_ones_own(person):
     assert "AZURE_RETAIL_PRICES_URL" not in person.variables
 
 
-def test_threads_that_connect_at_once_share_one_simulation(tmp_path, capsys):
+def test_threads_that_connect_at_once_share_one_simulation(assistant, tmp_path, capsys):
     simulators, together = [], threading.Barrier(4)
 
     def start() -> Simulator:
-        simulators.append(Simulator())
+        simulators.append(Simulator(assistant=assistant))
         return simulators[-1]
 
     connection = Connection({}, tmp_path, start)

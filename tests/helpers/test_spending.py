@@ -187,9 +187,9 @@ def test_why_refused_returns_the_message_of_an_error_without_details_or_body():
 
 
 @pytest.fixture(scope="module")
-def own_simulator():
+def own_simulator(assistant):
     """Return a simulated Azure whose deployments these tests may change."""
-    simulator = Simulator()
+    simulator = Simulator(assistant=assistant)
     yield simulator
     simulator.stop()
 

@@ -186,6 +186,21 @@ def test_lessons_open_and_close_alike(path):
         assert part in cells[-1].source
 
 
+def test_the_header_of_each_lesson_leads_to_the_glossary(path):
+    needs = read(path).cells[0].source.splitlines()[4].split("|")[3]
+    assert needs.endswith(" · [words](glossary.md) ")
+
+
+@pytest.mark.parametrize("number", range(1, len(NOTEBOOKS)))
+def test_a_question_of_each_lesson_is_about_an_earlier_lesson(number):
+    cells = [cell.source for cell in read(NOTEBOOKS[number]).cells if "## Questions" in cell.source]
+    questions = cells[0].partition("## Questions")[2].partition("<details>")[0]
+    earlier = [
+        int(lesson) for lesson in re.findall(r"(?m)^\d\. From \[?lesson (\d\d)\b", questions)
+    ]
+    assert any(lesson < number for lesson in earlier), questions
+
+
 def test_lessons_ask_for_predictions_and_show_a_failure(path):
     notebook = read(path)
     assert any("**Predict" in cell.source for cell in notebook.cells)

@@ -323,9 +323,9 @@ def test_nothing_that_may_be_a_key_is_printed(line, inventory, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def endpoint() -> Iterator[Endpoint]:
+def endpoint(assistant) -> Iterator[Endpoint]:
     """Yield an endpoint that all programs of this file visit."""
-    endpoint = Endpoint()
+    endpoint = Endpoint(assistant)
     yield endpoint
     endpoint.stop()
 
