@@ -122,7 +122,7 @@ class Connection:
     def describe_endpoint(self, settings: Settings) -> str:
         """Return in a few words which endpoint answers."""
         if self._is_simulated(self.environ):
-            cost = "no account, no network, no cost"
+            cost = "free, offline"
             if settings.has_own_subscription:
                 cost = "its answers cost nothing"
             name = self.simulator.azure.server.name

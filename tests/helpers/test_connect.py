@@ -28,8 +28,7 @@ from simulated_azure.transports.sockets import Simulator
 ROOT = Path(__file__).parents[2]
 GUARD = 120  # seconds after which something that has not happened never will
 SIMULATED = (
-    "Answers come from: a simulated Azure on this computer "
-    "(a tiny language model; no account, no network, no cost)."
+    "Answers come from: a simulated Azure on this computer (a tiny language model; free, offline)."
 )
 ENDPOINT = {
     "AZURE_INFERENCE_ENDPOINT": "https://my-phi4.eastus2.inference.ml.azure.com",
