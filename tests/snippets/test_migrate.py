@@ -288,8 +288,9 @@ def test_json_holds_what_the_list_shows(inventory, tmp_path):
     assert [use["line"] for use in data["uses"]] == [use.line for use in result.uses]
     assert data["left"] == len(result.left()) == sum(data["counts"].values()) - 5  # do not count
     assert run.returncode == 1
-    shown = run_inventory(tmp_path).stdout
-    assert all(use["code"] in shown and use["advice"] in shown for use in data["uses"])
+    shown = " ".join(run_inventory(tmp_path).stdout.split())  # the list breaks long lines
+    for use in data["uses"]:
+        assert " ".join(use["code"].split()) in shown and use["advice"] in shown
 
 
 @pytest.mark.parametrize(
