@@ -140,7 +140,7 @@ def check_3_3(answer: Any) -> Outcome:
             return not_yet(
                 f"readers({pages}) has {show(surplus[0]).strip(chr(39))} in it",
                 f"{len(expected)} names without it",
-                "a token is less than a word: is 3/4 the right way round?",
+                "a token is 3/4 of a word, and a page that fits only in part does not count",
             )
         if missing:
             return not_yet(
