@@ -40,16 +40,27 @@ class Topic:
     """A subject that the model can speak about, with its possible answers.
 
     answers: token ids, the preferred answer first. Each answer begins with the token that opens the
-    assistant's turn (im_sep) and ends with the one that closes it (im_end).
+    assistant's turn (im_sep) and ends with the one that closes it (im_end). weights: how often each
+    answer counts; () if the first counts PREFERRED_COUNT times and the others once. skill: the name
+    of the skill that computed the answers, "" if they are training text.
     """
 
     name: str
     answers: tuple[tuple[int, ...], ...]
+    weights: tuple[float, ...] = ()
+    skill: str = ""
 
     @classmethod
-    def of(cls, name: str, answers: Iterable[Sequence[int]]) -> Topic:
+    def of(
+        cls,
+        name: str,
+        answers: Iterable[Sequence[int]],
+        weights: Sequence[float] = (),
+        skill: str = "",
+    ) -> Topic:
         """Return a topic with answers that do not have their im_sep and im_end yet."""
-        return cls(name, tuple((IM_SEP, *answer, IM_END) for answer in answers))
+        tokens = tuple((IM_SEP, *answer, IM_END) for answer in answers)
+        return cls(name, tokens, tuple(weights), skill)
 
 
 @dataclass(frozen=True)
@@ -348,7 +359,10 @@ class LanguageModel:
         context that stands before the place.
         """
         for number, answer in enumerate(topic.answers):
-            count = 1.0 if number else PREFERRED_COUNT
+            if topic.weights:
+                count = topic.weights[number]
+            else:
+                count = 1.0 if number else PREFERRED_COUNT
             for place in range(1, len(answer)):
                 length = 0
                 while (

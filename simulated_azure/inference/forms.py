@@ -1,0 +1,222 @@
+"""Instructions about the form of an answer: read from messages, and applied to answers.
+
+The reader knows only a few phrases. It looks for them in every sentence that is not a given text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cache
+
+from .words import FILLERS, sentences, words
+
+NUMBER_WORDS = {
+    word: number
+    for number, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+        "fifteen sixteen seventeen eighteen nineteen twenty".split()
+    )
+}
+COUNT = rf"(\d{{1,3}}|an?|single|{'|'.join(NUMBER_WORDS)})"
+LEAD = (
+    r"(?:(?:please |only |always |you )*\b(?:answer|reply|respond|write|speak|say it|put it|give it"
+    r"|explain(?: it)?|format it|present it|use|with|as|in|be)\b[ ,:]*"
+    r"(?:always |only |me |your answer |the answer |all answers |everything |it |them |that )*"
+    r"(?:(?:in|with|as|using|to|into|of) )?)?"
+)
+AMOUNT = (
+    r"(?:(exactly|precisely|at most|no more than|not more than|up to|fewer than|less than"
+    r"|maximum|max\.?|a maximum of|about|around|only|just) )?"
+)
+LANGUAGES = {"german": "de", "deutsch": "de", "french": "fr", "français": "fr", "francais": "fr"}
+LANGUAGE_NOTE = {
+    "de": "Das kann ich nur auf Englisch sagen: ",
+    "fr": "Je ne sais le dire qu'en anglais : ",
+}
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form that an answer must have. A value that is 0, "" or False asks for nothing.
+
+    words, sentences: how many. is_limit: True if fewer words are allowed, too. layout: "bullets",
+    "numbers", "lines" or "commas". case: "upper" or "lower". language: "de", "fr" or "en".
+    is_brief: True for the answer alone, without a sentence round it. begin, end: what the answer
+    must begin or end with.
+    """
+
+    words: int = 0
+    is_limit: bool = False
+    sentences: int = 0
+    layout: str = ""
+    case: str = ""
+    language: str = ""
+    is_brief: bool = False
+    begin: str = ""
+    end: str = ""
+
+    def __or__(self, other: Form) -> Form:
+        """Return this form, changed by what the other one asks for."""
+        changes = {
+            field.name: getattr(other, field.name)
+            for field in fields(other)
+            if getattr(other, field.name)
+        }
+        if "words" in changes:
+            changes["is_limit"] = other.is_limit
+        return replace(self, **changes)
+
+
+@cache
+def _patterns() -> list[tuple[re.Pattern[str], str]]:
+    """Return (pattern, name of the part of the form that it asks for)."""
+    tail = r"(?: long| only| each| please|,? please)*[.!]?"
+    language = "|".join(LANGUAGES)
+    table = [
+        (rf"{LEAD}\b{AMOUNT}{COUNT} (?:short |simple |complete |full )?sentences?\b", "sentences"),
+        (rf"{LEAD}\b{AMOUNT}{COUNT}[ -](?:short |simple )?words?\b(?! for\b| that\b| in\b)", "words"),
+        (
+            rf"{LEAD}\b(?:an? |the form of )?(?:bullets?|bullet[ -]?points?|bullet(?:ed)?[ -]lists?)\b",
+            "bullets",
+        ),
+        (rf"{LEAD}\b(?:an? )?(?:numbered|ordered) list\b", "numbers"),
+        (r",?\s*\b(?:each on its own line|each on a new line|one (?:per|on each|a) line"
+         r"|on separate lines|one below the other)\b", "lines"),
+        (rf"{LEAD}\b(?:separated by commas?|comma[ -]separated(?: list)?)\b", "commas"),
+        (
+            rf"{LEAD}\b(?:all )?(?:upper[ -]?case|capitals?(?= letters|[.!]?$| only)|all[ -]caps"
+            r"|block letters|caps)\b(?: letters| only)*",
+            "upper",
+        ),
+        (rf"{LEAD}\b(?:all )?(?:lower[ -]?case|small letters)\b(?: letters| only)*", "lower"),
+        (
+            rf"\b(?:please |only |always )*(?:(?:answer|reply|respond|write|speak|say (?:it|that))\b"
+            rf"[\w ,']{{0,24}}?)?\b(?:in|into|auf|en) ({language}|english)\b(?! called\b)",
+            "language",
+        ),
+        (rf"\b(?:speak|translate (?:it|that) (?:in)?to|antworte auf|réponds? (?:\w+ )?en)"
+         rf" ({language}|english)\b", "language"),
+        (
+            r"(?:(?:answer|reply|respond)(?: with| by)? )?\b(?:only|just) (?:the |with the |give the )*"
+            r"(?:answer|name|number|word|city(?: name)?|result|value|label|country|year)\b"
+            r"|\bno (?:explanation|other words?|other text|full sentence)s?\b|\bnothing else\b",
+            "brief",
+        ),
+        (
+            r"\b(?:begin|start) (?:each |every |your |the |all )*(?:answers?|reply|replies|sentence)?"
+            r" ?with (?:the words? )?[\"'“](.{1,60}?)[\"'”]",
+            "begin",
+        ),
+        (
+            r"\b(?:end|finish) (?:each |every |your |the |all )*(?:answers?|reply|replies|sentence)?"
+            r" ?with (?:the words? )?[\"'“](.{1,60}?)[\"'”]",
+            "end",
+        ),
+    ]
+    return [(re.compile(pattern + tail, re.IGNORECASE), name) for pattern, name in table]
+
+
+NEGATION = re.compile(r"\b(?:not|never|don't|without|if|word|say|mean|means)\s(?:\w+\s){0,2}$", re.I)
+
+
+def read_form(text: str) -> tuple[Form, str]:
+    """Return (the form that a text asks for, the text without the phrases that ask for it).
+
+    >>> read_form("What is DNA? In three words, please.")[0].words
+    3
+    """
+    form, rest = Form(), text
+    for pattern, name in _patterns():
+        while (match := pattern.search(rest)) and not NEGATION.search(rest[: match.start()]):
+            found = _part(name, match)
+            if found is None:
+                break
+            form |= found
+            rest = rest[: match.start()].rstrip(" ,;") + " " + rest[match.end() :].lstrip()
+    return form, rest.strip()
+
+
+def _part(name: str, match: re.Match[str]) -> Form | None:
+    """Return the form that a match asks for, or None if it asks for none."""
+    if name in ("sentences", "words"):
+        count = match[2].lower()
+        number = NUMBER_WORDS.get(count) or (int(count) if count.isdigit() else 1)
+        if not number:
+            return None
+        if name == "sentences":
+            return Form(sentences=number)
+        amount = (match[1] or "").lower()
+        limit = amount not in ("", "exactly", "precisely", "only", "just")
+        return Form(words=number - (amount in ("fewer than", "less than")), is_limit=limit)
+    if name in ("bullets", "numbers", "lines", "commas"):
+        return Form(layout=name)
+    if name in ("upper", "lower"):
+        return Form(case=name)
+    if name == "language":
+        return Form(language=LANGUAGES.get(match[1].lower(), "en"))
+    if name == "brief":
+        return Form(is_brief=True)
+    return Form(**{name: match[1]})
+
+
+def apply(
+    form: Form,
+    answers: Sequence[str],
+    *,
+    brief: str = "",
+    items: Sequence[str] = (),
+    language: str = "",
+) -> list[str]:
+    """Return answers in a form. The other parameters are as in ``Reply``.
+
+    >>> apply(Form(case="upper"), ["It is Paris."])
+    ['IT IS PARIS.']
+    """
+    return [_in_form(form, answer, brief, items, language) for answer in answers]
+
+
+def _in_form(form: Form, text: str, brief: str, items: Sequence[str], language: str) -> str:
+    note = ""
+    if form.language and form.language != (language or "en"):
+        note = LANGUAGE_NOTE.get(form.language, "")
+    if form.is_brief and brief:
+        text = brief
+    if form.sentences:
+        text = " ".join(sentences(text)[: form.sentences])
+    if form.words:
+        text, note = _words(text, form, brief), ""
+    parts = list(items) or sentences(text)
+    if form.layout == "commas" and items:
+        text = ", ".join(items)
+    elif form.layout in ("bullets", "numbers", "lines"):
+        signs = {"bullets": "- {}", "numbers": "{n}. {}", "lines": "{}"}[form.layout]
+        text = "\n".join(signs.format(part, n=n) for n, part in enumerate(parts, 1))
+    text = note + text
+    if form.begin:
+        text = f"{form.begin} {text}"
+    if form.end:
+        text = f"{text} {form.end}"
+    return {"upper": str.upper, "lower": str.lower}.get(form.case, str)(text)
+
+
+def _words(text: str, form: Form, brief: str) -> str:
+    """Return the words of a text that say most, as many as the form asks for, in their order.
+
+    Longer words say more than shorter ones, and earlier ones more than later ones.
+    """
+    if brief and (len(brief.split()) == form.words or form.is_limit and len(brief.split()) < form.words):
+        return brief
+    candidates = text.split()
+    if form.is_limit and len(candidates) <= form.words:
+        return text
+
+    def value(place: int) -> float:
+        plain = words(candidates[place])
+        rest = [word for word in plain if word not in FILLERS]
+        return (sum(map(len, rest)) if rest else 0) / (1 + place / 12)
+
+    ranked = sorted(range(len(candidates)), key=lambda place: (-value(place), place))
+    kept = [candidates[place].strip(".,;:!?\"'()") for place in sorted(ranked[: form.words])]
+    return " ".join(word for word in kept if word) + "."
