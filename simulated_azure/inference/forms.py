@@ -118,6 +118,10 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
     return [(re.compile(pattern + tail, re.IGNORECASE), name) for pattern, name in table]
 
 
+SMALL_WORDS = FILLERS | frozenset(
+    "because than into onto as when while but not no more most far very through over under between "
+    "after before such other all each every how where who whose he she they".split()
+)
 NEGATION = re.compile(r"\b(?:not|never|don't|without|if|word|say|mean|means)\s(?:\w+\s){0,2}$", re.I)
 
 
@@ -202,21 +206,27 @@ def _in_form(form: Form, text: str, brief: str, items: Sequence[str], language: 
 
 
 def _words(text: str, form: Form, brief: str) -> str:
-    """Return the words of a text that say most, as many as the form asks for, in their order.
+    """Return the run of words of a text that says most, as many words as the form asks for.
 
-    Longer words say more than shorter ones, and earlier ones more than later ones.
+    Longer words say more than shorter ones, earlier ones more than later ones, and a run should not
+    begin or end with a small word.
     """
     if brief and (len(brief.split()) == form.words or form.is_limit and len(brief.split()) < form.words):
         return brief
     candidates = text.split()
     if form.is_limit and len(candidates) <= form.words:
         return text
+    if len(candidates) <= form.words:
+        return text
+    value = [
+        sum(len(word) for word in words(word) if word not in SMALL_WORDS) for word in candidates
+    ]
 
-    def value(place: int) -> float:
-        plain = words(candidates[place])
-        rest = [word for word in plain if word not in FILLERS]
-        return (sum(map(len, rest)) if rest else 0) / (1 + place / 12)
+    def worth(begin: int) -> float:
+        window = value[begin : begin + form.words]
+        ends = (window[0] > 0) + (window[-1] > 0)
+        return sum(window) * (1 + ends) / (1 + begin / 25)
 
-    ranked = sorted(range(len(candidates)), key=lambda place: (-value(place), place))
-    kept = [candidates[place].strip(".,;:!?\"'()") for place in sorted(ranked[: form.words])]
-    return " ".join(word for word in kept if word) + "."
+    begin = max(range(len(candidates) - form.words + 1), key=lambda place: (worth(place), -place))
+    window = [word.strip(".,;:!?\"'()") for word in candidates[begin : begin + form.words]]
+    return " ".join(window) + "."

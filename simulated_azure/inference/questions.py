@@ -40,8 +40,9 @@ CORE_FORMS = 0.5  # the core of a question is the words that at least this share
 
 UNKNOWN_WORD_WEIGHT = 5.5
 EXACT = 0.99  # the score of a text that has the words of a form and no others
-MIN_NEARNESS = 0.1  # the least that a suggested question must share with an unknown one
+MIN_NEARNESS = 0.25  # the least that a suggested question must share with an unknown one
 DEFAULT_EXAMPLES = ("What is a token?", "What is 12 times 7?", "Tell me a joke")
+QUESTION_WORDS = frozenset(map(stem, "who when where how why many much".split()))
 # Words that a message may have which only asks for another form.
 WISH_STEMS = FILLER_STEMS | frozenset(map(stem, "again only same it answer reply more all".split()))
 
@@ -202,7 +203,7 @@ class Recogniser:
 
         Fillers do not count. Their cosine must be MIN_NEARNESS.
         """
-        roots = self.roots(text) - FILLER_STEMS
+        roots = self.roots(text) - FILLER_STEMS - QUESTION_WORDS
         text_weight = self.weight(roots)
         shared: Counter[int] = Counter()
         for root in roots:
@@ -281,6 +282,12 @@ class Understood:
     is_exact: bool = False
     is_near: bool = False
     is_wish: bool = False
+
+
+def _shown(forms: Sequence[str]) -> str:
+    """Return the form of a question to show: a whole sentence without quotation marks."""
+    plain = [form for form in forms if '"' not in form] or ["Tell me a joke"]
+    return next((form for form in plain if form.endswith("?")), plain[0])
 
 
 def _form_in(message: str) -> tuple[Form, str]:
@@ -446,7 +453,7 @@ class Conversation:
         if not nearest:
             return list(answers)
         texts = [
-            self._questions[id].ask[0] if id in self._questions else id for id in nearest
+            _shown(self._questions[id].ask) if id in self._questions else id for id in nearest
         ]
         texts += [text for text in DEFAULT_EXAMPLES if text not in texts]
         quoted = [f'"{text}"' for text in texts[: len(DEFAULT_EXAMPLES)]]

@@ -3,7 +3,7 @@ sys.path.insert(0,str(pathlib.Path(__file__).parent))
 from chat_requests import call_of, request_body
 from simulated_azure.inference.completions import Assistant
 A=Assistant("m")
-D=re.compile(r"don.t know|do not know|not told me|outside what",re.I)
+D=re.compile(r"don.t know|do not know|not told me|outside what|does not say|not in the text",re.I)
 def run(e):
     ms=[("system",e["system"])] if "system" in e else []
     for t in e["user"]:

@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from .chat import Chat, Reply
 from .classes import classes
 from .json_objects import json_objects
-from .knowledge import choices, facts
+from .knowledge import choices, facts, membership
 from .sentiment import sentiment
-from .sums import sums
+from .sums import longer_sums, sums
 from .texts import texts
-from .told import acknowledge, told, told_facts
+from .told import acknowledge, not_told, told, told_facts
 
 Skill = Callable[[Chat], Reply | None]
 
@@ -49,9 +49,9 @@ __all__ = [
     "FIRST", "Chat", "Reply", "Skill", "first_reply"]
 
 # Before any question of the data files
-FIRST: Sequence[Skill] = (sums, told)
+FIRST: Sequence[Skill] = (sums, told, told_facts)
 # After the questions that a message asks word for word
-BEFORE_QUESTIONS: Sequence[Skill] = (json_objects, classes, sentiment, texts, told_facts)
+BEFORE_QUESTIONS: Sequence[Skill] = (longer_sums, json_objects, classes, sentiment, texts, membership, not_told)
 # After the questions that a message asks in nearly the same words
 AFTER_QUESTIONS: Sequence[Skill] = (choices, facts, acknowledge)
 

@@ -19,7 +19,7 @@ ONLY = re.compile(
 QUOTED = re.compile(r"[\"'`“‘]([A-Za-z][\w -]{0,40})[\"'`”’]")
 KEYS = re.compile(
     r"\b(?:keys?|fields?|properties|attributes|members)\b(?: named| called| are|:| should be| must be| of)*\s*:?\s*(.+?)(?=[.;\n!?]|$|\bonly\b|\bno other\b|\babout\b|\bfor\b)"
-    r"|\b(?:with|using|containing|including|for)\b (?:the |its |his |their )*(?!keys?\b|fields?\b|text\b)([\w, ]+?)(?=[.;\n!?]|$|\bonly\b|\bas\b)",
+    r"|\b(?:with|using|containing|including|for)\b (?!(?:the |its |his |their |these |only )*(?:\w+ )?(?:keys?|fields?|properties|attributes|text)\b)(?:the |its |his |their )*([\w, ]+?)(?=[.;\n!?]|$|\bonly\b|\bas\b)",
     re.IGNORECASE,
 )
 TEMPLATE = re.compile(r"[\"'](\w[\w -]*)[\"']\s*:")

@@ -37,7 +37,6 @@ def facts(chat: Chat) -> Reply | None:
     return (
         conversion(chat)
         or translation(chat)
-        or is_member(text)
         or comparison(text)
         or ranking(text)
         or attribute(chat)
@@ -260,6 +259,8 @@ def about(thing: Thing) -> list[str]:
         if _value(thing, column)
     ]
     opening = first[0].upper() + first[1:]
+    subject = name[0].upper() + name[1:]
+    details = [re.sub(rf"^{re.escape(subject)} ", "It ", detail) for detail in details]
     return [
         " ".join([opening, *details[:2]]),
         " ".join([opening, *details[1:3]]),
@@ -474,9 +475,9 @@ IS_A = re.compile(
 )
 
 
-def is_member(text: str) -> Reply | None:
+def membership(chat: Chat) -> Reply | None:
     """Say whether a thing belongs to a kind, if the tables can tell."""
-    match = IS_A.match(text)
+    match = IS_A.match(chat.text)
     known = load_facts()
     kind = known.kind(match[2].strip()) if match else None
     if kind is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import Decimal, DivisionByZero, InvalidOperation, localcontext
 
 from ..forms import NUMBER_WORDS as NUMBERS
@@ -140,11 +141,20 @@ QUESTION = re.compile(r"\bhow (many|much|far|long)\b[^?]*\??", re.IGNORECASE)
 
 
 def sums(chat: Chat) -> Reply | None:
-    """Answer a sum, a question about numbers, or a word problem."""
-    text = chat.text
+    """Answer one operation on two numbers."""
+    return _solved(chat.text, arithmetic)
+
+
+def longer_sums(chat: Chat) -> Reply | None:
+    """Answer a longer expression, a question about numbers, or a word problem."""
+    return _solved(chat.text, expression, function, word_problem)
+
+
+def _solved(text: str, *ways: Callable[[str], list[str]]) -> Reply | None:
+    """Return the answers of the first way that has some. A text without numbers gets None."""
     if len(text) > MAX_TEXT_LENGTH or not re.search(r"\d|" + "|".join(NUMBER_WORDS), text.lower()):
         return None
-    for solve in (arithmetic, expression, function, word_problem):
+    for solve in ways:
         answers = solve(text)
         if answers:
             brief = re.search(r"(about )?-?\d[\d.,]*\d|-?\d(?!.*\d)", answers[0].split(" is ")[-1])
@@ -253,13 +263,12 @@ def function(text: str) -> list[str]:
         value = match[1] or match[2]
         result = digits(Decimal(value) ** 2)
         return [f"The square of {value} is {result}.", f"It is {result}."]
-    if match := re.search(rf"\b(half|double|twice|triple|a third|a quarter)(?: of)? {number}(?!.*\d)", plain):
-        factor = {"half": Decimal("0.5"), "double": 2, "twice": 2, "triple": 3}.get(match[1])
+    if match := re.search(rf"\b(half of|double|twice|triple|a third of|a quarter of) {number}(?!.*\d)", plain):
+        factor = {"half of": Decimal("0.5"), "double": 2, "twice": 2, "triple": 3}.get(match[1])
         value = Decimal(match[2])
         with localcontext(prec=30):
             value = value * factor if factor else value / (3 if "third" in match[1] else 4)
-        name = match[1] + (" of" if match[1] in ("half", "a third", "a quarter") else "")
-        return [f"{name} {match[2]} is {digits(value)}.".capitalize(), f"It is {digits(value)}."]
+        return [f"{match[1]} {match[2]} is {digits(value)}.".capitalize(), f"It is {digits(value)}."]
     kinds = "average|mean|sum|total|product|largest|biggest|highest|maximum|smallest|lowest|minimum|difference"
     if match := re.search(rf"\b({kinds})\b[^\d-]*{LIST}(?!.*\d)", plain):
         numbers = [Decimal(item) for item in re.findall(r"-?\d+(?:\.\d+)?", match[2])]

@@ -92,8 +92,8 @@ def summary(text: str, chat: Chat) -> Reply | None:
 def by_centrality(lines: list[str]) -> list[int]:
     """Return the places of sentences, the most central first: those most similar to all others.
 
-    Two sentences are similar by the words they share (cosine, weighted by inverse document
-    frequency).
+    Two sentences are similar by the words they share, weighted by inverse document frequency. A
+    long sentence has an advantage, but less than its length.
     """
     stems = [content_stems(line) for line in lines]
     frequency = Counter(root for roots in stems for root in roots)
@@ -103,8 +103,8 @@ def by_centrality(lines: list[str]) -> list[int]:
     for first in range(len(lines)):
         for second in range(first):
             shared = sum(weight[root] ** 2 for root in stems[first] & stems[second])
-            score[first] += (similarity := shared / length[first] / length[second])
-            score[second] += similarity
+            score[first] += shared / length[second] / math.sqrt(length[first])
+            score[second] += shared / length[first] / math.sqrt(length[second])
     return sorted(range(len(lines)), key=lambda place: (-round(score[place], 9), place))
 
 
@@ -201,7 +201,7 @@ WANTED = {
     "when": DATE.pattern + r"|\b(?:at|from|on|after|before|in) (?:\d|nine|ten|eight|seven|six|five|noon|midnight)|\bo'clock\b",
     "many": r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|hundred|thousand|no)\b",
     "much": r"\d|\bfree\b",
-    "who": r"[A-Z]\w+|\b(?:he|she|they|team|company)\b",
+    "who": r"(?<=[a-z,] )[A-Z]\w+|^[A-Z]\w+ [A-Z]\w+|\bby\b|\b(?:he|she|they)\b",
     "where": r"\b(?:in|at|on|near|behind|under|beside|next|to|from|opposite)\b",
 }
 
@@ -226,9 +226,9 @@ def _best_sentence(question: str, lines: list[str]) -> int | None:
             share *= 0.5
         for word, pattern in WANTED.items():
             if word in asked:
-                share *= 1.15 if re.search(pattern, lines[place]) else 0.6
+                share *= 1.15 if re.search(pattern, lines[place]) else 0.55
         best = max(best, (share, -place))
-    return -best[1] if best[0] >= 0.5 else None
+    return -best[1] if best[0] > 0.55 else None
 
 
 FAMILIES = [["cost", "price", "ticket fee", "expensive", "pay"], ["park", "parking"], ["open", "opening"],

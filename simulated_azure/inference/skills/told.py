@@ -111,6 +111,15 @@ def told_facts(chat: Chat) -> Reply | None:
         said = to_you(best[2])
         return Reply("memory", (f"{said}.", f"You told me: {said[0].lower()}{said[1:]}.",
                                 f"{said}, as you said."), brief=_value(best[2]))
+    return None
+
+
+def not_told(chat: Chat) -> Reply | None:
+    """Answer a question for something personal that the user has not told."""
+    question = chat.text
+    wanted = _roots(question) - QUESTION_STEMS
+    if len(question) > MAX_TEXT_LENGTH:
+        return None
     if PERSONAL_QUESTION.search(question.strip()) and not wanted & NOT_PERSONAL:
         return Reply(
             "memory",
