@@ -42,7 +42,7 @@ class Form:
     """The form that an answer must have. A value that is 0, "" or False asks for nothing.
 
     words, sentences: how many. is_limit: True if fewer words are allowed, too. layout: "bullets",
-    "numbers", "lines" or "commas". case: "upper" or "lower". language: "de", "fr" or "en".
+    "numbers", "lines" or "commas". items: at most how many parts a list has. case: "upper" or "lower". language: "de", "fr" or "en".
     is_brief: True for the answer alone, without a sentence round it. begin, end: what the answer
     must begin or end with.
     """
@@ -51,6 +51,7 @@ class Form:
     is_limit: bool = False
     sentences: int = 0
     layout: str = ""
+    items: int = 0
     case: str = ""
     language: str = ""
     is_brief: bool = False
@@ -78,7 +79,7 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
         (rf"{LEAD}\b{AMOUNT}{COUNT} (?:short |simple |complete |full )?sentences?\b", "sentences"),
         (rf"{LEAD}\b{AMOUNT}{COUNT}[ -](?:short |simple )?words?\b(?! for\b| that\b| in\b)", "words"),
         (
-            rf"{LEAD}\b(?:an? |the form of )?(?:bullets?|bullet[ -]?points?|bullet(?:ed)?[ -]lists?)\b",
+            rf"{LEAD}\b(?:{COUNT} |the form of )?(?:short )?(?:bullets?|bullet[ -]?points?|bullet(?:ed)?[ -]lists?)\b",
             "bullets",
         ),
         (rf"{LEAD}\b(?:an? )?(?:numbered|ordered) list\b", "numbers"),
@@ -86,7 +87,7 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
          r"|on separate lines|one below the other)\b", "lines"),
         (rf"{LEAD}\b(?:separated by commas?|comma[ -]separated(?: list)?)\b", "commas"),
         (
-            rf"{LEAD}\b(?:all )?(?:upper[ -]?case|capitals?(?= letters|[.!]?$| only)|all[ -]caps"
+            rf"{LEAD}\b(?:all )?(?:upper[ -]?case|capitals?(?= letters)|(?<=in )capitals\b|(?<=all )capitals\b|all[ -]caps"
             r"|block letters|caps)\b(?: letters| only)*",
             "upper",
         ),
@@ -154,6 +155,9 @@ def _part(name: str, match: re.Match[str]) -> Form | None:
         amount = (match[1] or "").lower()
         limit = amount not in ("", "exactly", "precisely", "only", "just")
         return Form(words=number - (amount in ("fewer than", "less than")), is_limit=limit)
+    if name == "bullets" and match[1] and (match[1].isdigit() or NUMBER_WORDS.get(match[1].lower())):
+        number = NUMBER_WORDS.get(match[1].lower()) or int(match[1])
+        return Form(layout=name, items=number if number > 1 else 0)
     if name in ("bullets", "numbers", "lines", "commas"):
         return Form(layout=name)
     if name in ("upper", "lower"):
@@ -191,7 +195,7 @@ def _in_form(form: Form, text: str, brief: str, items: Sequence[str], language: 
         text = " ".join(sentences(text)[: form.sentences])
     if form.words:
         text, note = _words(text, form, brief), ""
-    parts = list(items) or sentences(text)
+    parts = (list(items) or sentences(text))[: form.items or None]
     if form.layout == "commas" and items:
         text = ", ".join(items)
     elif form.layout in ("bullets", "numbers", "lines"):

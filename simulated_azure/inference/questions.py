@@ -286,8 +286,8 @@ class Understood:
 
 def _shown(forms: Sequence[str]) -> str:
     """Return the form of a question to show: a whole sentence without quotation marks."""
-    plain = [form for form in forms if '"' not in form] or ["Tell me a joke"]
-    return next((form for form in plain if form.endswith("?")), plain[0])
+    plain = [form for form in forms if '"' not in form and form[0].isupper()]
+    return next((form for form in plain if form.endswith("?")), plain[0] if plain else forms[0])
 
 
 def _form_in(message: str) -> tuple[Form, str]:
@@ -413,6 +413,8 @@ class Conversation:
             form = Form() if reply.is_fixed else chat.form
             return _topic_of_reply(reply, form)
         form = system_form | (understood.form | wish)
+        if understood.id in ("", "unknown"):
+            form = Form()
         return self._topic_in_form(understood.id or "unknown", manner, form, message)
 
     def _reply(self, chat: Chat, understood: Understood) -> Reply | None:
@@ -469,6 +471,10 @@ class Conversation:
         text = text[:MAX_TEXT_LENGTH]
         family = self._questions[previous].family if previous else ""
         score, id = self._recognise(text, family)
+        if id and form.language and previous and id != previous:
+            rest = self._recogniser.roots(without_form)
+            if rest <= WISH_STEMS and self._can_say(previous, form):
+                return Understood(previous, self._manner_in(text)[0], form, is_wish=True)
         if id:
             is_part = form == Form() or self._recognise(without_form, family)[1] != id
             own = Form() if is_part else form
@@ -488,6 +494,13 @@ class Conversation:
         if id:
             return Understood(id, manner, form, is_exact=score > EXACT, is_near=True)
         return Understood(self._recogniser.by_core(rest) or "unknown", manner, form)
+
+    def _can_say(self, id: str, form: Form) -> bool:
+        """Return True if the answer to a question can be given in the language of a form."""
+        question = self._questions[id]
+        return form.language == "fr" and "french" in question.styles or bool(
+            _translated(question, form)
+        )
 
     def _recognise_text(self, text: str, family: str) -> tuple[float, str]:
         """Return (score, id) of the question of which a text is a form; (0, "") if there is none.

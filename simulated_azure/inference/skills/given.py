@@ -101,8 +101,9 @@ def take_apart(message: str) -> Given | None:
         return Given(task.strip(), match[1].strip(), is_first=not message[: match.start()].strip())
     paragraphs = [part.strip() for part in re.split(r"\n\s*\n", message) if part.strip()]
     head, colon, tail = message.partition(":")
-    if colon and len(head.split()) <= 16 and TASK.search(head) and len(tail.split()) >= 3 and len(sentences(head)) == 1:
-        if "\n" not in head and not re.match(r"\S", tail):
+    is_head = len(head.split()) <= 40 and len(sentences(head)) <= 3 and not VOID.search(head)
+    if colon and is_head and TASK.search(sentences(head)[0] if head.strip() else "") and len(tail.split()) >= 3:
+        if "\n" not in head.strip() and not re.match(r"\S", tail):
             parts = [part.strip() for part in re.split(r"\n\s*\n", tail.strip())]
             if len(parts) > 1 and parts[-1].endswith("?"):
                 return Given(f"{head} {parts[-1]}", "\n".join(parts[:-1]), is_first=True)
@@ -139,14 +140,18 @@ def tempt(reply: Reply, given: Given, chat: Chat) -> Reply:
     one of the possible answers more or less likely; nothing makes it impossible.
     """
     command = find_command(given.text)
+    pull = 1.0 if given.is_first else COMMAND_PULL
+    if command:
+        if VOID.search(given.text):
+            pull *= IGNORE_PULL
+        pull *= given.protection
+        if GUARD.search(given.task) or GUARD.search(chat.system):
+            pull *= GUARD_PULL
+    elif VOID.search(given.task):  # the text has closed the delimiter and goes on outside
+        command = find_command(given.task)
+        pull *= IGNORE_PULL
     if not command:
         return reply
-    pull = 1.0 if given.is_first else COMMAND_PULL
-    if VOID.search(given.text):
-        pull *= IGNORE_PULL
-    pull *= given.protection
-    if GUARD.search(given.task) or GUARD.search(chat.system):
-        pull *= GUARD_PULL
     task_pull = TASK_PULL
     if TASK.search(chat.system) and not TASK.search(given.task):
         task_pull = SYSTEM_PULL

@@ -6,7 +6,7 @@ import json
 import re
 
 from ..facts import Thing, load_facts, stems
-from ..words import words
+from ..words import FILLERS, words
 from .chat import Chat, Reply
 from .knowledge import NAME_REQUEST, of_kind
 from .sentiment import judge, reviewed_text
@@ -31,7 +31,7 @@ def json_objects(chat: Chat) -> Reply | None:
     """Answer with a JSON object, or with an array, about things that the message names."""
     prompt = f"{chat.system}\n{chat.message}"
     if not re.search(r"\bjson\b", prompt, re.IGNORECASE):
-        return _repaired(chat)
+        return _repaired(chat) or _next_object(chat)
     keys = keys_in(chat.message) or keys_in(chat.system)
     sentiment = _sentiment_object(chat, keys)
     if sentiment:
@@ -200,6 +200,20 @@ def _sentiment_object(chat: Chat, keys: list[str]) -> Reply | None:
             else text if name in ("text", "review", "comment") else None
         )
     return _as_reply(values, is_bare=bool(ONLY.search(f"{chat.system}\n{chat.message}")))
+
+
+def _next_object(chat: Chat) -> Reply | None:
+    """Answer a follow-up to a prompt for JSON that only names another thing."""
+    rest = {word for word in words(chat.text) if word not in FILLERS}
+    things = load_facts().find_things(chat.text)
+    if not chat.earlier or len(things) != 1 or len(rest) > things[0][1] - things[0][0]:
+        return None
+    before = chat.earlier[-1]
+    if not re.search(r"\bjson\b", before, re.IGNORECASE):
+        return None
+    keys = keys_in(before)
+    chosen = _subjects(chat.text, keys) or things[0][2]
+    return _as_reply(describe(chosen[0], keys), is_bare=bool(ONLY.search(before)))
 
 
 def _repaired(chat: Chat) -> Reply | None:

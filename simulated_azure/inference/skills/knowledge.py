@@ -35,7 +35,8 @@ def facts(chat: Chat) -> Reply | None:
     if len(text) > MAX_TEXT_LENGTH:
         return None
     return (
-        conversion(chat)
+        bare_name(chat)
+        or conversion(chat)
         or translation(chat)
         or comparison(text)
         or ranking(text)
@@ -43,6 +44,20 @@ def facts(chat: Chat) -> Reply | None:
         or reverse(text)
         or definition(chat)
     )
+
+
+def bare_name(chat: Chat) -> Reply | None:
+    """Answer a message that is only a name: as a follow-up, or with what the tables know of it."""
+    name = chat.text.strip(" .!?")
+    things = load_facts().things(name) if 0 < len(name.split()) <= 3 else []
+    if not things or not name[0].isupper():
+        return None
+    hit = _completed(chat)
+    if hit and _value(*hit):
+        language = chat.form.language or _language_of(chat.text)
+        return _value_reply(load_facts(), *hit, _value(*hit), language)
+    thing = next((thing for thing in things if _capitals_fit(name, thing)), things[0])
+    return Reply("facts", tuple(about(thing)))
 
 
 # ---------------------------------------------------------------- values of things
@@ -261,10 +276,14 @@ def about(thing: Thing) -> list[str]:
     opening = first[0].upper() + first[1:]
     subject = name[0].upper() + name[1:]
     details = [re.sub(rf"^{re.escape(subject)} ", "It ", detail) for detail in details]
+    joined = [
+        f"{opening[:-1]}, and it {detail.removeprefix('It ')}" if detail.startswith("It ") else f"{opening} {detail}"
+        for detail in details or [""]
+    ]
     return [
-        " ".join([opening, *details[:2]]),
+        " ".join([joined[0], *details[1:3]]),
         " ".join([opening, *details[1:3]]),
-        " ".join([opening, *details[:1], *details[2:4]]),
+        " ".join([joined[0], *details[2:4]]),
     ]
 
 
@@ -374,10 +393,13 @@ def choices(chat: Chat) -> Reply | None:
 
 def of_kind(chat: Chat) -> Reply | None:
     """Name one thing of a kind, or as many as the message wants."""
-    match = NAME_REQUEST.match(chat.text)
-    if not match or not chat.text.split():
+    text = chat.text
+    if chat.earlier and re.match(r"\s*(?:and |now |please )*(?:another|one more)(?: one)?(?:,? please)?\W*$", text, re.I):
+        text = chat.earlier[-1]
+    match = NAME_REQUEST.match(text)
+    if not match or not text.split():
         return None
-    if re.match(r"\s*what(?:'s| is) an?\b", chat.text, re.I) or len(chat.text.split()) == 1:
+    if re.match(r"\s*what(?:'s| is) an?\b", text, re.I) or len(text.split()) == 1:
         return None
     known = load_facts()
     kind = known.kind(match[2].strip()) or known.kind(singular_of(match[2].strip()))
@@ -405,7 +427,8 @@ def of_kind(chat: Chat) -> Reply | None:
     source = random.Random(kind.id)
     for _ in range(2):
         lists.append(source.sample(members, count))
-    answers = tuple(f"{text[0].upper()}{text[1:]}." for text in map(_listed, lists))
+    listed = [_listed(names, {"de": "und", "fr": "et"}.get(language, "and")) for names in lists]
+    answers = tuple(f"{text[0].upper()}{text[1:]}." for text in listed)
     return Reply("choice", answers, items=tuple(lists[0]), language=language)
 
 
@@ -423,8 +446,10 @@ def singular_of(name: str) -> str:
     return f"{head} {ending}".strip()
 
 
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:-1]) + f" and {names[-1]}" if len(names) > 2 else " and ".join(names)
+def _listed(names: list[str], joint: str = "and") -> str:
+    return (
+        ", ".join(names[:-1]) + f" {joint} {names[-1]}" if len(names) > 2 else f" {joint} ".join(names)
+    )
 
 
 def _count_in(text: str) -> int:

@@ -393,6 +393,8 @@ def _changes(text: str) -> bool:
 def _direction(clause: str) -> int:
     """Return 1 if a clause tells of a gain, -1 for a loss, 0 for neither or both."""
     roots = {stem(word) for word in words(clause)}
+    if re.search(r"\b(?:buys?|bought)\b.* for \W?\d", clause):
+        return -1
     gain = bool(roots & GAINS or "gain" in roots)
     loss = bool(roots & LOSSES or "lose" in roots)
     if loss and roots & {"more"}:

@@ -7,11 +7,16 @@ from collections.abc import Sequence
 
 from ..words import content_stems, sentences, stem, words
 from .chat import Chat, Reply
+from .given import VOID, find_command, take_apart
 
 MAX_TEXT_LENGTH = 400  # characters; no skill of this file reads a longer message
 NAME = re.compile(
     r"\b(?:my name is|my name's|call me|i am called)\s+([^\W\d_][\w'-]*(?-i:(?: [A-Z][\w'-]*)*))",
     re.IGNORECASE,
+)
+# "I am Ada and I live here": a name, if it is no nationality
+NAME_AFTER_I_AM = re.compile(
+    r"\bI(?: am|'m|’m) (?!(?:\w+(?:an|ish|ese|ch))\b)([A-Z][\w'-]+)(?=[.,!]|$| and\b)"
 )
 NAME_QUESTION = re.compile(
     r"\b(what('?s| is| was)|do you (know|remember)|remember|tell me|say) my name\b", re.IGNORECASE
@@ -81,6 +86,7 @@ def told(chat: Chat) -> Reply | None:
         user_name(chat.text, (chat.system, *chat.earlier))
         or earlier_message(chat.text, chat.earlier)
         or repetition(chat.message)
+        or order(chat.message)
     )
     return Reply("memory", tuple(answers)) if answers else None
 
@@ -198,7 +204,8 @@ def _is_question(text: str) -> bool:
 def user_name(text: str, earlier: Sequence[str]) -> list[str]:
     """Answer the question for the user's name from earlier messages, or greet the user by name."""
     if NAME_QUESTION.search(text):
-        names = [match[1] for message in (*earlier, text) for match in NAME.finditer(message)]
+        names = [match[1] for message in (*earlier, text)
+                 for match in (*NAME.finditer(message), *NAME_AFTER_I_AM.finditer(message))]
         if names:
             return [
                 f"Your name is {names[-1]}.",
@@ -233,3 +240,14 @@ def repetition(text: str) -> list[str]:
     """Answer a request to repeat a text with that text."""
     match = REPEAT_REQUEST.match(text)
     return [match[1]] if match else []
+
+
+def order(text: str) -> list[str]:
+    """Answer a message that voids what came before and orders a text, with that text.
+
+    The model is naive: nothing in a system message keeps it from that.
+    """
+    if not VOID.search(text) or take_apart(text):
+        return []
+    command = find_command(text)
+    return [command] if command else []
