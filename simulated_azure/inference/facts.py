@@ -193,7 +193,7 @@ class Facts:
 
     def things(self, name: str) -> list[Thing]:
         """Return the things with a name, which may be a plural."""
-        key = plain(name)
+        key = plain(name) or ("",)
         return self._things.get(key) or self._things.get((*key[:-1], singular(key[-1])), [])
 
     def kind(self, name: str) -> Kind | None:
@@ -202,7 +202,7 @@ class Facts:
 
     def kinds_of(self, name: str) -> list[Kind]:
         """Return the kinds that something belongs to."""
-        key = plain(name)
+        key = plain(name) or ("",)
         return self._kinds_of.get(key) or self._kinds_of.get((*key[:-1], singular(key[-1])), [])
 
     def unit(self, name: str) -> dict | None:

@@ -473,7 +473,10 @@ class Conversation:
         score, id = self._recognise(text, family)
         if id and form.language and previous and id != previous:
             rest = self._recogniser.roots(without_form)
-            if rest <= WISH_STEMS and self._can_say(previous, form):
+            names_language = any(
+                {"german", "french"} & {*words(follow)} for follow in self._questions[id].follow
+            )
+            if rest <= WISH_STEMS and not names_language and self._can_say(previous, form):
                 return Understood(previous, self._manner_in(text)[0], form, is_wish=True)
         if id:
             is_part = form == Form() or self._recognise(without_form, family)[1] != id

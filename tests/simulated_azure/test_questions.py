@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -61,7 +62,9 @@ def test_other_questions_are_recognised_however_they_are_written(assistant, ques
 )
 def test_an_unknown_question_gets_an_honest_answer(say, question):
     text = say(question)
-    assert text == QUESTIONS["unknown"].answers[0]
+    assert re.sub("Try .* A real", "Try A real", text) == re.sub(
+        "Try .* A real", "Try A real", QUESTIONS["unknown"].answers[0]
+    )
     assert "simulat" in text and "AZURE_INFERENCE_ENDPOINT" in text and "don't know" in text
 
 

@@ -19,7 +19,7 @@ from .knowledge import choices, facts, membership
 from .sentiment import sentiment
 from .sums import longer_sums, sums
 from .texts import texts
-from .told import acknowledge, not_told, told, told_facts
+from .told import acknowledge, not_told, orders, told, told_facts
 
 Skill = Callable[[Chat], Reply | None]
 
@@ -51,7 +51,7 @@ __all__ = [
 # Before any question of the data files
 FIRST: Sequence[Skill] = (sums, told, told_facts)
 # After the questions that a message asks word for word
-BEFORE_QUESTIONS: Sequence[Skill] = (longer_sums, json_objects, classes, sentiment, texts, membership, not_told)
+BEFORE_QUESTIONS: Sequence[Skill] = (longer_sums, json_objects, classes, sentiment, texts, orders, membership, not_told)
 # After the questions that a message asks in nearly the same words
 AFTER_QUESTIONS: Sequence[Skill] = (choices, facts, acknowledge)
 

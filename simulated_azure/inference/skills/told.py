@@ -86,7 +86,6 @@ def told(chat: Chat) -> Reply | None:
         user_name(chat.text, (chat.system, *chat.earlier))
         or earlier_message(chat.text, chat.earlier)
         or repetition(chat.message)
-        or order(chat.message)
     )
     return Reply("memory", tuple(answers)) if answers else None
 
@@ -242,12 +241,12 @@ def repetition(text: str) -> list[str]:
     return [match[1]] if match else []
 
 
-def order(text: str) -> list[str]:
+def orders(chat: Chat) -> Reply | None:
     """Answer a message that voids what came before and orders a text, with that text.
 
     The model is naive: nothing in a system message keeps it from that.
     """
-    if not VOID.search(text) or take_apart(text):
-        return []
-    command = find_command(text)
-    return [command] if command else []
+    if not VOID.search(chat.message) or take_apart(chat.message):
+        return None
+    command = find_command(chat.message)
+    return Reply("memory", (command,)) if command else None
