@@ -125,7 +125,9 @@ class Facts:
             for row in _csv(folder / f"{id}.csv"):
                 thing = Thing(table, row)
                 table.things.append(thing)
-                names = {row["name"], row.get("de") or "", row.get("fr") or ""} - {""}
+                names = {row["name"]}
+                if id != "elements":  # the French for gold is "or"
+                    names |= {row.get("de") or "", row.get("fr") or ""} - {""}
                 for name in names:
                     self._things.setdefault(plain(name), []).append(thing)
         for alias, name in ALIASES.items():
@@ -135,7 +137,9 @@ class Facts:
                 other = self._things.get(plain(thing.value("capital")))
                 if thing.value(column) and other:
                     self._things.setdefault(plain(thing.value(column)), other)
-        self.kinds = {id: self._kind(id, entry) for id, entry in _toml(folder / "kinds.toml").items()}
+        self.kinds = {
+            id: self._kind(id, entry) for id, entry in _toml(folder / "kinds.toml").items()
+        }
         self._kinds = {
             tuple(words(name)): kind for kind in self.kinds.values() for name in kind.names
         }
@@ -155,7 +159,9 @@ class Facts:
             self.dictionary.append([thing.name, thing.value("de"), thing.value("fr")])
         for kind in self.kinds.values():
             if len(kind.translations) == 2:
-                self.dictionary += map(list, zip(kind.members, *kind.translations.values(), strict=True))
+                self.dictionary += map(
+                    list, zip(kind.members, *kind.translations.values(), strict=True)
+                )
         for thing in self._all("countries"):
             name = thing.name.removeprefix("the ")
             self.dictionary.append([name, thing.value("de"), thing.value("fr")])
@@ -196,6 +202,15 @@ class Facts:
         key = plain(name) or ("",)
         return self._things.get(key) or self._things.get((*key[:-1], singular(key[-1])), [])
 
+    def name_words(self) -> set[str]:
+        """Return the words of the English names of all things."""
+        return {
+            word
+            for table in self.tables.values()
+            for thing in table.things
+            for word in words(thing.name)
+        }
+
     def kind(self, name: str) -> Kind | None:
         """Return the kind with a name."""
         return self._kinds.get(tuple(words(name)))
@@ -215,6 +230,10 @@ class Facts:
         begin and end count words.
         """
         return self._scan(words(text), lambda name: self.things(" ".join(name)))
+
+    def find_members(self, text: str) -> list[tuple[int, int, list[Kind]]]:
+        """Return (begin, end, kinds) for each member of a kind in the words of a text."""
+        return self._scan(words(text), lambda name: self.kinds_of(" ".join(name)))
 
     def find_kinds(self, text: str) -> list[tuple[int, int, Kind]]:
         """Return (begin, end, kind) for each name of a kind in the words of a text."""

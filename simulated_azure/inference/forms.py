@@ -42,7 +42,8 @@ class Form:
     """The form that an answer must have. A value that is 0, "" or False asks for nothing.
 
     words, sentences: how many. is_limit: True if fewer words are allowed, too. layout: "bullets",
-    "numbers", "lines" or "commas". items: at most how many parts a list has. case: "upper" or "lower". language: "de", "fr" or "en".
+    "numbers", "lines" or "commas". items: at most how many parts a list has.
+    case: "upper" or "lower". language: "de", "fr" or "en".
     is_brief: True for the answer alone, without a sentence round it. begin, end: what the answer
     must begin or end with.
     """
@@ -77,41 +78,56 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
     language = "|".join(LANGUAGES)
     table = [
         (rf"{LEAD}\b{AMOUNT}{COUNT} (?:short |simple |complete |full )?sentences?\b", "sentences"),
-        (rf"{LEAD}\b{AMOUNT}{COUNT}[ -](?:short |simple )?words?\b(?! for\b| that\b| in\b)", "words"),
         (
-            rf"{LEAD}\b(?:{COUNT} |the form of )?(?:short )?(?:bullets?|bullet[ -]?points?|bullet(?:ed)?[ -]lists?)\b",
+            rf"{LEAD}\b{AMOUNT}{COUNT}[ -](?:short |simple )?words?\b(?! for\b| that\b| in\b)",
+            "words",
+        ),
+        (
+            rf"{LEAD}\b(?:{COUNT} |the form of )?(?:short )?(?:bullets?|bullet[ -]?points?"
+            rf"|bullet(?:ed)?[ -]lists?)\b",
             "bullets",
         ),
         (rf"{LEAD}\b(?:an? )?(?:numbered|ordered) list\b", "numbers"),
-        (r",?\s*\b(?:each on its own line|each on a new line|one (?:per|on each|a) line"
-         r"|on separate lines|one below the other)\b", "lines"),
+        (
+            r",?\s*\b(?:each on its own line|each on a new line|one (?:per|on each|a) line"
+            r"|on separate lines|one below the other)\b",
+            "lines",
+        ),
         (rf"{LEAD}\b(?:separated by commas?|comma[ -]separated(?: list)?)\b", "commas"),
         (
-            rf"{LEAD}\b(?:all )?(?:upper[ -]?case|capitals?(?= letters)|(?<=in )capitals\b|(?<=all )capitals\b|all[ -]caps"
+            rf"{LEAD}\b(?:all )?(?:upper[ -]?case|capitals?(?= letters)|(?<=in )capitals\b"
+            rf"|(?<=all )capitals\b|all[ -]caps"
             r"|block letters|caps)\b(?: letters| only)*",
             "upper",
         ),
         (rf"{LEAD}\b(?:all )?(?:lower[ -]?case|small letters)\b(?: letters| only)*", "lower"),
         (
-            rf"\b(?:please |only |always )*(?:(?:answer|reply|respond|write|speak|say (?:it|that))\b"
+            rf"\b(?:please |only |always )*(?:(?:answer|reply|respond|write|speak|say (?:it"
+            rf"|that))\b"
             rf"[\w ,']{{0,24}}?)?\b(?:in|into|auf|en) ({language}|english)\b(?! called\b)",
             "language",
         ),
-        (rf"\b(?:speak|translate (?:it|that) (?:in)?to|antworte auf|réponds? (?:\w+ )?en)"
-         rf" ({language}|english)\b", "language"),
         (
-            r"(?:(?:answer|reply|respond)(?: with| by)? )?\b(?:only|just) (?:the |with the |give the )*"
+            rf"\b(?:speak|translate (?:it|that) (?:in)?to|antworte auf|réponds? (?:\w+ )?en)"
+            rf" ({language}|english)\b",
+            "language",
+        ),
+        (
+            r"(?:(?:answer|reply|respond)(?: with| by)? )?\b(?:only|just) (?:the |with the "
+            r"|give the )*"
             r"(?:answer|name|number|word|city(?: name)?|result|value|label|country|year)\b"
             r"|\bno (?:explanation|other words?|other text|full sentence)s?\b|\bnothing else\b",
             "brief",
         ),
         (
-            r"\b(?:begin|start) (?:each |every |your |the |all )*(?:answers?|reply|replies|sentence)?"
+            r"\b(?:begin|start) (?:each |every |your |the |all )*(?:answers?|reply|replies"
+            r"|sentence)?"
             r" ?with (?:the words? )?[\"'“](.{1,60}?)[\"'”]",
             "begin",
         ),
         (
-            r"\b(?:end|finish) (?:each |every |your |the |all )*(?:answers?|reply|replies|sentence)?"
+            r"\b(?:end|finish) (?:each |every |your |the |all )*(?:answers?|reply|replies"
+            r"|sentence)?"
             r" ?with (?:the words? )?[\"'“](.{1,60}?)[\"'”]",
             "end",
         ),
@@ -123,7 +139,9 @@ SMALL_WORDS = FILLERS | frozenset(
     "because than into onto as when while but not no more most far very through over under between "
     "after before such other all each every how where who whose he she they".split()
 )
-NEGATION = re.compile(r"\b(?:not|never|don't|without|if|word|say|mean|means)\s(?:\w+\s){0,2}$", re.I)
+NEGATION = re.compile(
+    r"\b(?:not|never|don't|without|if|word|say|mean|means)\s(?:\w+\s){0,2}$", re.I
+)
 
 
 def read_form(text: str) -> tuple[Form, str]:
@@ -155,7 +173,11 @@ def _part(name: str, match: re.Match[str]) -> Form | None:
         amount = (match[1] or "").lower()
         limit = amount not in ("", "exactly", "precisely", "only", "just")
         return Form(words=number - (amount in ("fewer than", "less than")), is_limit=limit)
-    if name == "bullets" and match[1] and (match[1].isdigit() or NUMBER_WORDS.get(match[1].lower())):
+    if (
+        name == "bullets"
+        and match[1]
+        and (match[1].isdigit() or NUMBER_WORDS.get(match[1].lower()))
+    ):
         number = NUMBER_WORDS.get(match[1].lower()) or int(match[1])
         return Form(layout=name, items=number if number > 1 else 0)
     if name in ("bullets", "numbers", "lines", "commas"):
@@ -215,7 +237,9 @@ def _words(text: str, form: Form, brief: str) -> str:
     Longer words say more than shorter ones, earlier ones more than later ones, and a run should not
     begin or end with a small word.
     """
-    if brief and (len(brief.split()) == form.words or form.is_limit and len(brief.split()) < form.words):
+    if brief and (
+        len(brief.split()) == form.words or form.is_limit and len(brief.split()) < form.words
+    ):
         return brief
     candidates = text.split()
     if form.is_limit and len(candidates) <= form.words:

@@ -358,11 +358,9 @@ class LanguageModel:
         There is one for each place in the topic's answers. The run is the longest end of the
         context that stands before the place.
         """
+        weights = topic.weights or (PREFERRED_COUNT, *[1.0] * (len(topic.answers) - 1))
         for number, answer in enumerate(topic.answers):
-            if topic.weights:
-                count = topic.weights[number]
-            else:
-                count = 1.0 if number else PREFERRED_COUNT
+            count = weights[number]
             for place in range(1, len(answer)):
                 length = 0
                 while (

@@ -22,6 +22,7 @@ from pathlib import Path
 from rapidfuzz.distance import OSA
 
 from ..http import run_to_end
+from .facts import load_facts
 from .forms import Form, apply, read_form
 from .model import PREFERRED_COUNT, Topic
 from .skills import AFTER_QUESTIONS, BEFORE_QUESTIONS, EXAMPLES, FIRST, Chat, Reply, first_reply
@@ -109,12 +110,15 @@ class Recogniser:
         forms: Iterable[tuple[str, str]],
         synonyms: Mapping[str, str],
         examples: Sequence[str] = (),
+        names: Iterable[str] = (),
     ):
         """Set the forms, each as (id of its question, text), and the synonyms of load_synonyms.
 
-        examples: prompts of skills, which ``nearest`` may suggest, too.
+        examples: prompts of skills, which ``nearest`` may suggest, too. names: words that are no
+        typing errors, though no form has them.
         """
         self._synonyms = synonyms
+        self._names = frozenset(names)
         texts = [(id, words(form)) for id, form in forms]
         self._known_words = {word for _, form in texts for word in form}
         self._forms = [(id, frozenset(map(self._root, form))) for id, form in texts]
@@ -253,6 +257,7 @@ class Recogniser:
             word in self._known_words
             or root in self._weight
             or root in FILLER_STEMS
+            or word in self._names
             or len(word) < 4
             or word[0].isdigit()
         ):
@@ -285,9 +290,9 @@ class Understood:
 
 
 def _shown(forms: Sequence[str]) -> str:
-    """Return the form of a question to show: a whole sentence without quotation marks."""
+    """Return the form of a question to show: a whole sentence without quotation marks, or ""."""
     plain = [form for form in forms if '"' not in form and form[0].isupper()]
-    return next((form for form in plain if form.endswith("?")), plain[0] if plain else forms[0])
+    return next((form for form in plain if form.endswith("?")), plain[0] if plain else "")
 
 
 def _form_in(message: str) -> tuple[Form, str]:
@@ -317,11 +322,11 @@ def _topic(name: str, answers: Sequence[str], weights: Sequence[float], skill: s
     return Topic.of(name, map(encode, together), () if is_plain else [*together.values()], skill)
 
 
-def _translated(question: Question, form: Form) -> Reply | None:
-    """Return the answer to a question of the data files in another language, if a skill has it."""
+def _by_skill(question: Question, form: Form) -> Reply | None:
+    """Return a skill's answer to a question of the data files, which has more forms; or None."""
     for text in question.ask:
         reply = first_reply(AFTER_QUESTIONS, Chat(text, text, form=form))
-        if reply and reply.language == form.language:
+        if reply:
             return reply
     return None
 
@@ -344,7 +349,10 @@ class Conversation:
                 self._topics[question.id, manner] = Topic.of(name, map(encode, answers))
         self._manners = manners
         self._recogniser = Recogniser(
-            ((q.id, form) for q in self._questions.values() for form in q.ask), synonyms, EXAMPLES
+            ((q.id, form) for q in self._questions.values() for form in q.ask),
+            synonyms,
+            EXAMPLES,
+            load_facts().name_words(),
         )
         families = {q.family for q in self._questions.values() if q.family and q.follow}
         self._follow_up_recognisers = {
@@ -439,9 +447,10 @@ class Conversation:
         if manner == "short" and not has_manner:
             form = Form(sentences=1) | form
         language = "fr" if manner == "french" and has_manner else ""
-        if language != "fr" and id != "unknown" and form.language:
-            reply = _translated(self._questions[id], form)
-            if reply:
+        wants_brief = form.words or form.is_brief
+        if id != "unknown" and (wants_brief or form.language and language != form.language):
+            reply = _by_skill(question, form)
+            if reply and (reply.brief if wants_brief else reply.language == form.language):
                 return _topic_of_reply(reply, form)
         changed = apply(form, answers, language=language)
         if changed == list(answers) and id != "unknown":
@@ -451,16 +460,17 @@ class Conversation:
 
     def _with_nearest(self, answers: Sequence[str], message: str) -> list[str]:
         """Return the answers to an unknown question, with the questions that are nearest to it."""
-        nearest = self._recogniser.nearest(message, len(DEFAULT_EXAMPLES))
+        nearest = self._recogniser.nearest(message, 2 * len(DEFAULT_EXAMPLES))
         if not nearest:
             return list(answers)
-        texts = [
-            _shown(self._questions[id].ask) if id in self._questions else id for id in nearest
-        ]
+        texts = [_shown(self._questions[id].ask) if id in self._questions else id for id in nearest]
+        texts = [text for text in dict.fromkeys(texts) if text]
         texts += [text for text in DEFAULT_EXAMPLES if text not in texts]
         quoted = [f'"{text}"' for text in texts[: len(DEFAULT_EXAMPLES)]]
         listed = f"Try {', '.join(quoted[:-1])} or {quoted[-1]}"
-        return [re.sub(r'Try "[^"]*", "[^"]*" or "[^"]*"', lambda _: listed, text) for text in answers]
+        return [
+            re.sub(r'Try "[^"]*", "[^"]*" or "[^"]*"', lambda _: listed, text) for text in answers
+        ]
 
     def _understand(self, text: str, previous: str) -> Understood:
         """Return which question of the data files a message of the user asks, and in which form.
@@ -501,9 +511,10 @@ class Conversation:
     def _can_say(self, id: str, form: Form) -> bool:
         """Return True if the answer to a question can be given in the language of a form."""
         question = self._questions[id]
-        return form.language == "fr" and "french" in question.styles or bool(
-            _translated(question, form)
-        )
+        if form.language == "fr" and "french" in question.styles:
+            return True
+        reply = _by_skill(question, form)
+        return reply is not None and reply.language == form.language
 
     def _recognise_text(self, text: str, family: str) -> tuple[float, str]:
         """Return (score, id) of the question of which a text is a form; (0, "") if there is none.

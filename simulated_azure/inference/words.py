@@ -21,7 +21,7 @@ FILLERS = frozenset(
 )
 WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
 ABBREVIATION = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof|St|No|vs|e\.g|i\.e|[A-Z])\.$")
-SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”»)]*\s+|\n+")
+SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”»)]*\s+(?![a-zà-ÿ])|\n+")
 
 
 def words(text: str) -> list[str]:

@@ -187,9 +187,7 @@ def test_a_choice_varies_with_the_seed_and_a_bias_bans_a_word(ask, say):
 
 def test_the_confidence_of_a_sentiment_varies_with_the_words(ask):
     def share(review: str) -> float:
-        body = ask(
-            f'Is this review positive or negative? "{review}"', temperature=0, logprobs=True
-        )
+        body = ask(f'Is this review positive or negative? "{review}"', temperature=0, logprobs=True)
         item = body["choices"][0]["logprobs"]["content"][0]
         return math.exp(item["logprob"])
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from .chat import Chat, Reply
-from .classes import classes
+from .classes import examples, no_examples
 from .json_objects import json_objects
-from .knowledge import choices, facts, membership
+from .knowledge import choices, facts, membership, whole_kind
 from .sentiment import sentiment
 from .sums import longer_sums, sums
 from .texts import texts
@@ -46,12 +46,28 @@ __all__ = [
     "AFTER_QUESTIONS",
     "BEFORE_QUESTIONS",
     "EXAMPLES",
-    "FIRST", "Chat", "Reply", "Skill", "first_reply"]
+    "FIRST",
+    "Chat",
+    "Reply",
+    "Skill",
+    "first_reply",
+]
 
 # Before any question of the data files
 FIRST: Sequence[Skill] = (sums, told, told_facts)
 # After the questions that a message asks word for word
-BEFORE_QUESTIONS: Sequence[Skill] = (longer_sums, json_objects, classes, sentiment, texts, orders, membership, not_told)
+BEFORE_QUESTIONS: Sequence[Skill] = (
+    longer_sums,
+    json_objects,
+    examples,
+    sentiment,
+    no_examples,
+    texts,
+    orders,
+    membership,
+    whole_kind,
+    not_told,
+)
 # After the questions that a message asks in nearly the same words
 AFTER_QUESTIONS: Sequence[Skill] = (choices, facts, acknowledge)
 

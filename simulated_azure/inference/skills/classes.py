@@ -5,19 +5,28 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 
 from ..facts import load_facts, plain
 from ..words import content_stems
 from .chat import Chat, Reply
 from .sentiment import score
 
-SEPARATORS = [r"\s*(?:->|=>|→|-->)\s*", r"\s*//\s*", r"\s*\|\s*", r"\s+[-–=]\s*", r"\s*:\s*", r"\s*=\s*"]
+SEPARATORS = [
+    r"\s*(?:->|=>|→|-->)\s*",
+    r"\s*//\s*",
+    r"\s*\|\s*",
+    r"\s+[-–=]\s*",
+    r"\s*:\s*",
+    r"\s*=\s*",
+]
 PAIR_LINE = re.compile(r"^\s*([A-Za-z][\w ]{0,20}?)\s*:\s*(.*)$")
 MIN_SIMILARITY = 0.12  # cosine; below it no example is near
 SHARPNESS = 6.0  # how much more an example counts that is nearer
 WANTS_CLASS = re.compile(
-    r"\b(classif\w+|categori[sz]e|(?:which|what) (?:category|class|label|department|topic)|sort (?:this|the|it|these)\b|label (?:this|the|each)"
+    r"\b(classif\w+|categori[sz]e|(?:which|what) (?:category|class|label|department|topic)"
+    r"|sort (?:this|the|it|these)\b|label (?:this|the|each)"
     r"|assign|route (?:this|the)|spam or)\b",
     re.IGNORECASE,
 )
@@ -25,19 +34,27 @@ WANTS_CLASS = re.compile(
 Example = tuple[str, str]
 
 
-def classes(chat: Chat) -> Reply | None:
-    """Answer a prompt that gives examples, and ask for some if there are none."""
+def examples(chat: Chat) -> Reply | None:
+    """Answer a prompt that gives examples."""
     parsed = examples_in(chat.message) or examples_in_chat(chat)
-    if parsed:
-        examples, query = parsed
-        return by_rule(examples, query) or nearest(examples, query)
-    if WANTS_CLASS.search(chat.text) and len(chat.text.split()) >= 6 and (":" in chat.text or '"' in chat.text):
+    return (by_rule(*parsed) or nearest(*parsed)) if parsed else None
+
+
+def no_examples(chat: Chat) -> Reply | None:
+    """Ask for examples if a prompt wants a class and gives none."""
+    if (
+        WANTS_CLASS.search(chat.text)
+        and len(chat.text.split()) >= 6
+        and (":" in chat.text or '"' in chat.text)
+    ):
         return Reply(
             "classes",
             (
-                "I need examples to do that: I take the label of the nearest one. Write a few lines such as "
+                "I need examples to do that: I take the label of the nearest one. "
+                "Write a few lines such as "
                 '"My invoice is wrong -> billing", and then your text with "->".',
-                "Without examples I don't know your labels. Put two or more lines into the prompt, each with a text and its label.",
+                "Without examples I don't know your labels. Put two or more lines into "
+                "the prompt, each with a text and its label.",
             ),
         )
     return None
@@ -62,10 +79,9 @@ def _labelled_pairs(lines: list[str]) -> tuple[list[Example], str] | None:
     for match in matches:
         if match and match[1].casefold() == repeated[0]:
             text = query = match[2]
-        elif match and match[1].casefold() == repeated[1]:
-            if match[2]:
-                examples.append((text, match[2]))
-                query = ""
+        elif match and match[1].casefold() == repeated[1] and match[2]:
+            examples.append((text, match[2]))
+            query = ""
     return (examples, query) if examples and query else None
 
 
@@ -85,7 +101,11 @@ def _separated(lines: list[str]) -> tuple[list[Example], str] | None:
                     query = text.strip(" \"'")
         if not query and len(examples) >= 2:
             last = lines[-1]
-            if not re.search(separator, last) and not last.endswith("?") and len(last.split()) <= 30:
+            if (
+                not re.search(separator, last)
+                and not last.endswith("?")
+                and len(last.split()) <= 30
+            ):
                 query = last.strip(" \"'")
         if len(examples) >= 2 and query and all(len(label.split()) <= 6 for _, label in examples):
             return examples, query
@@ -111,7 +131,7 @@ def by_rule(examples: list[Example], query: str) -> Reply | None:
     """Answer with the simplest rule that explains every example."""
     if len(examples) < 2:
         return None
-    for name, rule in rules():
+    for rule in rules():
         if all(_same(rule(text), label) for text, label in examples):
             if len({label.casefold() for _, label in examples}) < 2:
                 continue
@@ -128,53 +148,61 @@ def _same(answer: str | None, label: str) -> bool:
     return answer == label or answer.casefold() == label.casefold() and not answer.isupper()
 
 
-def rules() -> Iterator[tuple[str, Callable[[str], str | None]]]:
-    """Yield (name, rule): from the tables, the dictionary, the word lists, and of letters."""
+Rule = Callable[[str], str | None]
+
+
+@cache
+def rules() -> list[Rule]:
+    """Return the rules that may explain examples, from the tables, the word lists, and of letters.
+
+    A rule returns what belongs to a text, or None.
+    """
     known = load_facts()
+    found: list[Rule] = []
     for table in known.tables.values():
         for column in table.columns:
-            yield f"{table.id}.{column}", lambda text, t=table, c=column: next(
-                (thing.value(c) or None for thing in known.things(text) if thing.table is t), None
-            )
-    for column, key in (("capital", "countries"), ("symbol", "elements")):
-        yield f"{key} by {column}", lambda text, k=key, c=column: next(
-            (t.name for t in known.tables[k].things if plain(t.value(c)) == plain(text)), None
-        ) if text else None
+            found.append(_pairs((thing.name, thing.value(column)) for thing in table.things))
+    for id, column in (("countries", "capital"), ("elements", "symbol")):
+        things = known.tables[id].things
+        found.append(_pairs((thing.value(column), thing.name) for thing in things))
     for source, target in ((0, 1), (0, 2), (1, 0), (2, 0), (1, 2), (2, 1)):
-        yield f"dictionary {source} {target}", lambda text, s=source, t=target: next(
-            (_bare(row[t]) for row in known.dictionary if row[s] and text and plain(row[s]) == plain(text)), None
-        )
-        yield f"dictionary with article {source} {target}", lambda text, s=source, t=target: next(
-            (row[t] for row in known.dictionary if row[s] and text and plain(row[s]) == plain(text)), None
-        )
+        found.append(_pairs((row[source], _bare(row[target])) for row in known.dictionary))
+        found.append(_pairs((row[source], row[target]) for row in known.dictionary))
     for name in ("opposites", "plurals", "past"):
-        pairs = [row.split() for row in known.words[name]]
-        for source, target in ((0, 1), (1, 0)):
-            yield f"{name} {target}", lambda text, p=pairs, s=source, t=target: next(
-                (row[t] for row in p if row[s] == text.casefold().strip()), None
-            )
-    both = [row.split() for row in known.words["opposites"]]
-    yield "opposites", lambda text: next(
-        (row[1 - place] for row in both for place in (0, 1) if row[place] == text.casefold().strip()), None
-    )
-    yield "upper case", lambda text: text.upper() if text.upper() != text else None
-    yield "lower case", lambda text: text.lower() if text.lower() != text else None
-    yield "reversed", lambda text: text[::-1]
-    yield "length", lambda text: str(len(text))
-    yield "number of words", lambda text: str(len(text.split()))
-    yield "first letter", lambda text: text[:1]
-    yield "last letter", lambda text: text[-1:]
-    yield "add s", lambda text: text + "s" if text.isalpha() else None
-    for name, step in (("square", lambda n: n * n), ("double", lambda n: 2 * n)):
-        yield name, lambda text, f=step: str(f(int(text))) if re.fullmatch(r"-?\d{1,9}", text) else None
+        rows = [row.split() for row in known.words[name]]
+        found.append(_pairs(rows))
+        found.append(_pairs(row[::-1] for row in rows))
+        found.append(_pairs([*rows, *(row[::-1] for row in rows)]))
+    found += [
+        str.upper,
+        str.lower,
+        lambda text: text[::-1],
+        lambda text: str(len(text)),
+        lambda text: str(len(text.split())),
+        lambda text: text[:1],
+        lambda text: text[-1:],
+        lambda text: text + "s" if text.isalpha() else None,
+        _of_number(lambda value: value * value),
+    ]
     for amount in (*range(1, 21), 100):
-        yield f"plus {amount}", lambda text, n=amount: _number(text, lambda value: value + n)
-        yield f"times {amount}", lambda text, n=amount: _number(text, lambda value: value * n)
-        yield f"minus {amount}", lambda text, n=amount: _number(text, lambda value: value - n)
+        found.append(_of_number(lambda value, n=amount: value + n))
+        found.append(_of_number(lambda value, n=amount: value - n))
+        found.append(_of_number(lambda value, n=amount: value * n))
+    return found
 
 
-def _number(text: str, change: Callable[[int], int]) -> str | None:
-    return str(change(int(text))) if re.fullmatch(r"-?\d{1,9}", text.strip()) else None
+def _pairs(pairs: Iterable[Sequence[str]]) -> Rule:
+    """Return the rule that looks a text up in pairs. Of several with a text, the first counts."""
+    table: dict[tuple[str, ...], str] = {}
+    for text, other in pairs:
+        if text and other:
+            table.setdefault(plain(text), other)
+    return lambda text: table.get(plain(text))
+
+
+def _of_number(change: Callable[[int], int]) -> Rule:
+    """Return the rule that changes a whole number."""
+    return lambda text: str(change(int(text))) if re.fullmatch(r"-?\d{1,9}", text.strip()) else None
 
 
 def _bare(name: str) -> str:
@@ -189,17 +217,13 @@ def features(text: str) -> dict[str, float]:
     """Return the features of a text: its words, the kinds they belong to, and its sentiment."""
     known = load_facts()
     found = {f"word {root}": 1.0 for root in content_stems(text)}
-    for begin, end, kinds in known._scan(_all_words(text), lambda name: known.kinds_of(" ".join(name))):
+    for _, _, kinds in known.find_members(text):
         for kind in kinds:
             found[f"kind {kind.id}"] = 1.0
     value = score(text)
     if value:
         found["positive" if value > 0 else "negative"] = min(1.5, abs(value))
     return found
-
-
-def _all_words(text: str) -> list[str]:
-    return re.findall(r"[^\W\d_]+", text.casefold())
 
 
 def nearest(examples: list[Example], query: str) -> Reply | None:
@@ -215,18 +239,28 @@ def nearest(examples: list[Example], query: str) -> Reply | None:
         return math.log(1 + len(examples) / max(1, frequency[name]))
 
     def length(item: dict[str, float]) -> float:
-        return math.sqrt(sum((weight(name) * value) ** 2 for name, value in item.items() if frequency[name])) or 1.0
+        return (
+            math.sqrt(
+                sum((weight(name) * value) ** 2 for name, value in item.items() if frequency[name])
+            )
+            or 1.0
+        )
 
     best: dict[str, float] = {}
     for (_, label), item in zip(examples, have, strict=True):
-        dot = sum(weight(name) ** 2 * value * wanted[name] for name, value in item.items() if name in wanted)
+        dot = sum(
+            weight(name) ** 2 * value * wanted[name]
+            for name, value in item.items()
+            if name in wanted
+        )
         best[label] = max(best.get(label, 0.0), dot / length(item) / length(wanted))
     ranked = sorted(labels, key=lambda label: (-best[label], labels.index(label)))
     if best[ranked[0]] < MIN_SIMILARITY:
         return Reply(
             "examples",
             (
-                f"I don't know: none of your {len(examples)} examples has words in common with it. One more example would help.",
+                f"I don't know: none of your {len(examples)} examples has words in "
+                f"common with it. One more example would help.",
                 "I don't know, because no example is near to it.",
             ),
         )

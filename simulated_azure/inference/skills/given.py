@@ -26,17 +26,24 @@ DELIMITERS = [
         r"\[(?:BEGIN|START)[^\]]*\](.+?)\[END[^\]]*\]",
     )
 ]
-QUOTES = [re.compile(r'"([^"]{12,})"', re.DOTALL), re.compile("“(.{12,}?)”", re.DOTALL),
-          re.compile("«(.{12,}?)»", re.DOTALL), re.compile(r"(?<!\w)'([^\n]{20,})'(?!\w)")]
+QUOTES = [
+    re.compile(r'"([^"]{12,})"', re.DOTALL),
+    re.compile("“(.{12,}?)”", re.DOTALL),
+    re.compile("«(.{12,}?)»", re.DOTALL),
+    re.compile(r"(?<!\w)'([^\n]{20,})'(?!\w)"),
+]
 LABEL = re.compile(
-    r"(?:^|\n|(?<=[.?!:] ))(?:the )?(?:text|article|passage|review|message|e-?mail|document|context|paragraph"
-    r"|story|report|comment|input)\s*:\s*(.+?)(?=\n\s*(?:question|task|answer|instruction)\s*:|\Z)",
+    r"(?:^|\n|(?<=[.?!:] ))(?:the )?(?:text|article|passage|review|message|e-?mail|document"
+    r"|context|paragraph"
+    r"|story|report|comment|input)\s*:\s*(.+?)(?=\n\s*(?:question|task|answer|instruction|sentiment|label|summary|category)\s*:|\Z)",
     re.IGNORECASE | re.DOTALL,
 )
 TASK = re.compile(
-    r"\b(summari[sz]e|summary|sum up|tl;?dr|main (?:point|idea)|shorten|extract|list|find|give me|which|what|who"
-    r"|when|where|how|answer|question|according to|classify|sentiment|translate|using|use|based on|mentioned"
-    r"|is this|is the|tell me|does|do|text|keywords?)\b",
+    r"\b(summari[sz]e|summary|sum up|tl;?dr|main (?:point|idea)|shorten|extract|list|find"
+    r"|give me|which|what|who"
+    r"|when|where|how|answer|question|according to|classify|sentiment|translate|using|use"
+    r"|based on|mentioned"
+    r"|positive|negative|rate|is this|is the|tell me|does|do|text|keywords?)\b",
     re.IGNORECASE,
 )
 
@@ -51,9 +58,11 @@ QUOTE_PULL = 1 / 2  # if it is only in quotation marks
 GUARD_PULL = 1 / 2.5  # if the prompt says that the text is only data
 
 GUARD = re.compile(
-    r"\b(?:(?:do not|don't|never) (?:follow|obey|execute|carry out|act on|listen to)|ignore (?:any|all|every) "
+    r"\b(?:(?:do not|don't|never) (?:follow|obey|execute|carry out|act on|listen to)"
+    r"|ignore (?:any|all|every) "
     r"(?:instructions?|commands?|orders?|requests?)|(?:is|are|as) (?:only |just |nothing but )?"
-    r"(?:data|content|untrusted|quoted text)|not (?:as )?instructions?|even if it (?:says|tells|asks))\b",
+    r"(?:data|content|untrusted|quoted text)|not (?:as )?instructions?|even if it (?:says|tells"
+    r"|asks))\b",
     re.IGNORECASE,
 )
 VOID = re.compile(
@@ -62,10 +71,13 @@ VOID = re.compile(
     re.IGNORECASE,
 )
 COMMAND = re.compile(
-    r"(?:^|[.!?,;:\n]\s*|\band (?:instead )?|\bthen |\binstead,? |\bonly |\bjust |\bplease |\bmust |\byou (?:should|will|are to) )"
+    r"(?:^|[.!?,;:\n]\s*|\band (?:instead )?|\bthen |\binstead,? |\bonly |\bjust |\bplease "
+    r"|\bmust |\byou (?:should|will|are to) )"
     r"(?:please |only |just |instead,? )*(?:say|answer|reply|respond|write|output|print|return)\b"
-    r"(?! in\b)(?: only| just| back| with| exactly| the words?| the sentence| that| instead| this)*\s*:?\s*"
-    r"(?:[\"'“‘](.{1,120}?)[\"'”’]|((?-i:[A-Z0-9])[^.!?\n\"]{0,80}[!.]?|\w+(?: \w+){0,6}))(?:[.!]|$|\n|\s)",
+    r"(?! in\b)(?: only| just| back| with| exactly| the words?| the sentence| that| instead"
+    r"| this)*\s*:?\s*"
+    r"(?:[\"'“‘](.{1,120}?)[\"'”’]|((?-i:[A-Z0-9])[^.!?\n\"]{0,80}[!.]?"
+    r"|\w+(?: \w+){0,6}))(?:[.!]|$|\n|\s)",
     re.IGNORECASE,
 )
 
@@ -75,13 +87,14 @@ class Given:
     """A message, taken apart. task: what is to be done. text: with what.
 
     protection: what delimiters leave of the pull of the text's instructions. is_first: True if the
-    text stands before the task.
+    text stands before the task. is_guess: True if nothing but the last question tells them apart.
     """
 
     task: str
     text: str
     protection: float = 1.0
     is_first: bool = False
+    is_guess: bool = False
 
 
 def take_apart(message: str) -> Given | None:
@@ -97,22 +110,32 @@ def take_apart(message: str) -> Given | None:
             return _given(message, match.start(), match.end(), match[1], QUOTE_PULL)
     if match := LABEL.search(message):
         rest = message[match.end() :]
-        task = message[: match.start()] + re.sub(r"\b(question|task|instruction|answer)\s*:", "", rest, flags=re.I)
+        task = message[: match.start()] + re.sub(
+            r"\b(question|task|instruction|answer)\s*:", "", rest, flags=re.I
+        )
         return Given(task.strip(), match[1].strip(), is_first=not message[: match.start()].strip())
     paragraphs = [part.strip() for part in re.split(r"\n\s*\n", message) if part.strip()]
     head, colon, tail = message.partition(":")
     is_head = len(head.split()) <= 40 and len(sentences(head)) <= 3 and not VOID.search(head)
-    if colon and is_head and TASK.search(sentences(head)[0] if head.strip() else "") and len(tail.split()) >= 3:
-        if "\n" not in head.strip() and not re.match(r"\S", tail):
-            parts = [part.strip() for part in re.split(r"\n\s*\n", tail.strip())]
-            if len(parts) > 1 and parts[-1].endswith("?"):
-                return Given(f"{head} {parts[-1]}", "\n".join(parts[:-1]), is_first=True)
-            lines = sentences(tail.strip())
-            if len(lines) > 2 and lines[-1].endswith("?") and "answer" in head.casefold():
-                return Given(f"{head} {lines[-1]}", " ".join(lines[:-1]), is_first=True)
-            return Given(head, tail.strip())
+    if (
+        colon
+        and is_head
+        and TASK.search(sentences(head)[0] if head.strip() else "")
+        and len(tail.split()) >= 3
+    ) and "\n" not in head.strip() and not re.match(r"\S", tail):
+        parts = [part.strip() for part in re.split(r"\n\s*\n", tail.strip())]
+        if len(parts) > 1 and parts[-1].endswith("?"):
+            return Given(f"{head} {parts[-1]}", "\n".join(parts[:-1]), is_first=True)
+        lines = sentences(tail.strip())
+        if len(lines) > 2 and lines[-1].endswith("?") and "answer" in head.casefold():
+            return Given(f"{head} {lines[-1]}", " ".join(lines[:-1]), is_first=True)
+        return Given(head, tail.strip())
     if len(paragraphs) > 1:
-        asks = [place for place, part in enumerate(paragraphs) if TASK.search(part) and len(part.split()) <= 30]
+        asks = [
+            place
+            for place, part in enumerate(paragraphs)
+            if TASK.search(part) and len(part.split()) <= 30
+        ]
         ends = [place for place in asks if place in (0, len(paragraphs) - 1)]
         questions = [place for place in ends if "?" in paragraphs[place]] or ends
         if questions:
@@ -122,15 +145,23 @@ def take_apart(message: str) -> Given | None:
     lines = sentences(message)
     if len(lines) >= 3:
         if lines[-1].endswith("?") and not any(line.endswith("?") for line in lines[:-1]):
-            return Given(lines[-1], " ".join(lines[:-1]), is_first=True)
-        if re.match(r"(?:please |can you |could you )?(?:summari[sz]e|sum up|shorten|extract)", lines[0], re.I):
+            return Given(lines[-1], " ".join(lines[:-1]), is_first=True, is_guess=True)
+        if lines[0].endswith("?") and re.search(r"\b(text|article|passage)\b", lines[0], re.I):
+            return Given(lines[0], " ".join(lines[1:]))
+        if re.match(
+            r"(?:please |can you |could you )?(?:summari[sz]e|sum up|shorten|extract)",
+            lines[0],
+            re.I,
+        ):
             return Given(lines[0], " ".join(lines[1:]))
     return None
 
 
 def _given(message: str, begin: int, end: int, text: str, protection: float) -> Given:
     before, after = message[:begin].strip(), message[end:].strip(" .\n")
-    return Given(f"{before} {after}".strip(), text.strip(), protection, is_first=not before and bool(after))
+    return Given(
+        f"{before} {after}".strip(), text.strip(), protection, is_first=not before and bool(after)
+    )
 
 
 def tempt(reply: Reply, given: Given, chat: Chat) -> Reply:
@@ -193,6 +224,8 @@ def find_command(text: str) -> str:
 def _stands_behind(message: str, given: Given) -> bool:
     """Return True if a part of the task comes after the text."""
     end = message.rfind(given.text[-40:])
-    return end >= 0 and bool(re.search(r"\w{3}", message[end + 40 :])) and bool(
-        TASK.search(message[end + len(given.text[-40:]) :])
+    return (
+        end >= 0
+        and bool(re.search(r"\w{3}", message[end + 40 :]))
+        and bool(TASK.search(message[end + len(given.text[-40:]) :]))
     )

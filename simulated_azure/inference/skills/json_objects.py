@@ -12,19 +12,25 @@ from .knowledge import NAME_REQUEST, of_kind
 from .sentiment import judge, reviewed_text
 
 ONLY = re.compile(
-    r"\b(?:only|just|nothing else|no (?:other|extra|further|additional) (?:text|words?)|without (?:any )?(?:other|explanation)"
+    r"\b(?:only|just|nothing else|no (?:other|extra|further|additional) (?:text|words?)"
+    r"|without (?:any )?(?:other|explanation)"
     r"|no (?:explanation|prose|markdown|comments?|code fences?)|bare|raw|pure|object alone)\b",
     re.IGNORECASE,
 )
 QUOTED = re.compile(r"[\"'`“‘]([A-Za-z][\w -]{0,40})[\"'`”’]")
 KEYS = re.compile(
-    r"\b(?:keys?|fields?|properties|attributes|members)\b(?: named| called| are|:| should be| must be| of)*\s*:?\s*(.+?)(?=[.;\n!?]|$|\bonly\b|\bno other\b|\babout\b|\bfor\b)"
-    r"|\b(?:with|using|containing|including|for)\b (?!(?:the |its |his |their |these |only )*(?:\w+ )?(?:keys?|fields?|properties|attributes|text)\b)(?:the |its |his |their )*([\w, ]+?)(?=[.;\n!?]|$|\bonly\b|\bas\b)",
+    r"\b(?:keys?|fields?|properties|attributes|members)\b(?: named| called| are|:| should be"
+    r"| must be| of)*\s*:?\s*(.+?)(?=[.;\n!?]|$|\bonly\b|\bno other\b|\babout\b|\bfor\b)"
+    r"|\b(?:with|using|containing|including)\b (?!(?:the |its |his |their |these "
+    r"|only )*(?:\w+ )?(?:keys?|fields?|properties|attributes|text)\b)(?:the |its |his "
+    r"|their )*([\w, ]+?)(?=[.;\n!?]|$|\bonly\b|\bas\b|\bfor\b|\babout\b)",
     re.IGNORECASE,
 )
 TEMPLATE = re.compile(r"[\"'](\w[\w -]*)[\"']\s*:")
 PROPERTIES = re.compile(r'"properties"\s*:\s*(\{.*)', re.DOTALL)
-UNKNOWN_SUBJECT = re.compile(r"\b(?:about|for|on|of|describ\w+|describe) ((?:the )?[A-Z][\w'-]*(?: [A-Z][\w'-]*)*)")
+UNKNOWN_SUBJECT = re.compile(
+    r"\b(?:about|for|on|of|describ\w+|describe) ((?:the )?[A-Z][\w'-]*(?: [A-Z][\w'-]*)*)"
+)
 
 
 def json_objects(chat: Chat) -> Reply | None:
@@ -43,7 +49,7 @@ def json_objects(chat: Chat) -> Reply | None:
     value = None
     if wants_array and not keys_in(chat.message):
         value = _column_array(chat.message, things) or _kind_array(chat)
-    if value is None and things:
+    if value is None and things and not re.search(r"\b(my|our)\b", chat.message, re.IGNORECASE):
         objects = [describe(thing, keys) for thing in things]
         value = objects if len(objects) > 1 or wants_array else objects[0]
     if value is None:
@@ -62,7 +68,9 @@ def _as_reply(value: object, is_bare: bool) -> Reply:
     tight = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if is_bare:
         return Reply("json", (line, tight), (4.0, 1.0), is_fixed=True)
-    return Reply("json", (f"Here is the JSON:\n\n```json\n{block}\n```", line, tight), is_fixed=True)
+    return Reply(
+        "json", (f"Here is the JSON:\n\n```json\n{block}\n```", line, tight), is_fixed=True
+    )
 
 
 def keys_in(text: str) -> list[str]:
@@ -96,7 +104,9 @@ def keys_in(text: str) -> list[str]:
 def _are_columns(names: list[str]) -> bool:
     known = load_facts()
     return any(
-        _column_of(name, table) or name.casefold() in table.keys for name in names for table in known.tables.values()
+        _column_of(name, table) or name.casefold() in table.keys
+        for name in names
+        for table in known.tables.values()
     )
 
 
@@ -114,9 +124,15 @@ def _subjects(text: str, keys: list[str]) -> list[Thing]:
             ),
         )
         thing = ranked[0]
-        if keys and not any(_column_of(key, thing.table) or key.casefold() in thing.table.keys for key in keys):
+        if keys and not any(
+            _column_of(key, thing.table) or key.casefold() in thing.table.keys for key in keys
+        ):
             continue
-        if thing.name[0].isupper() and not re.search(rf"\b{re.escape(thing.name.removeprefix('the '))}", text) and len(found) > 1:
+        if (
+            thing.name[0].isupper()
+            and not re.search(rf"\b{re.escape(thing.name.removeprefix('the '))}", text)
+            and len(found) > 1
+        ):
             continue
         chosen.append(thing)
     return chosen
@@ -126,11 +142,16 @@ def describe(thing: Thing, keys: list[str]) -> dict:
     """Return the values of a thing by key; null for a key that the tables do not have."""
     if not keys:
         values = {column: value_of(thing, column) for column in thing.table.columns}
-        return {thing.table.keys[0]: _name(thing), **{key: value for key, value in values.items() if value is not None}}
+        return {
+            thing.table.keys[0]: _name(thing),
+            **{key: value for key, value in values.items() if value is not None},
+        }
     result = {}
     for key in keys:
         column = _column_of(key, thing.table)
-        if key.casefold() in thing.table.keys and (column is None or key.casefold() != "language" or thing.table.keys[0] == "language"):
+        if key.casefold() in thing.table.keys and (
+            column is None or key.casefold() != "language" or thing.table.keys[0] == "language"
+        ):
             result[key] = _name(thing)
         else:
             result[key] = value_of(thing, column, key) if column else None
@@ -147,13 +168,19 @@ def _column_of(key: str, table) -> str | None:
         if wanted in column.words or stems(column.name.replace("_", " ")) == wanted:
             return column.name
     for column in table.columns.values():
-        if any(phrase == wanted[: len(phrase)] or phrase == wanted[-len(phrase) :] for phrase in column.words):
+        if any(
+            phrase == wanted[: len(phrase)] or phrase == wanted[-len(phrase) :]
+            for phrase in column.words
+        ):
             return column.name
     return None
 
 
 def value_of(thing: Thing, column: str, key: str = "") -> str | int | float | None:
-    """Return a value as JSON has it: a number if it is one. A population without _millions is whole."""
+    """Return a value as JSON has it: a number if it is one.
+
+    A population is in millions only if the key says so.
+    """
     text = thing.value(column)
     if not text:
         return None
@@ -169,23 +196,39 @@ def _column_array(text: str, things: list[Thing]) -> list | None:
     """Return one value of each thing: "the capitals of Spain and Italy"."""
     for thing in things[:1]:
         for column in thing.table.columns.values():
-            if len(things) > 1 and set(stems(text)) & {root for phrase in column.words if len(phrase) == 1 for root in phrase}:
-                return [value_of(other, column.name, "million") for other in things if other.table is thing.table]
+            if len(things) > 1 and set(stems(text)) & {
+                root for phrase in column.words if len(phrase) == 1 for root in phrase
+            }:
+                return [
+                    value_of(other, column.name, "million")
+                    for other in things
+                    if other.table is thing.table
+                ]
     return None
 
 
 def _kind_array(chat: Chat) -> list | None:
     """Return things of a kind: "a JSON array of three fruits"."""
-    match = re.search(r"\b(?:of|with|containing|listing) ((?:\d+|[a-z]+) [\w ]+?)(?=[.,;!?]|$| only| as\b)", chat.message, re.I)
+    match = re.search(
+        r"\b(?:of|with|containing|listing) ((?:\d+|[a-z]+) [\w ]+?)(?=[.,;!?]|$| only| as\b)",
+        chat.message,
+        re.I,
+    )
     if not match or not NAME_REQUEST.match(f"name {match[1]}"):
-        match = re.search(r"\b(?:list|name|give me) ((?:\d+|[a-z]+) [\w ]+?) (?:as|in) (?:a |an )?json", chat.message, re.I)
+        match = re.search(
+            r"\b(?:list|name|give me) ((?:\d+|[a-z]+) [\w ]+?) (?:as|in) (?:a |an )?json",
+            chat.message,
+            re.I,
+        )
     reply = of_kind(Chat(f"name {match[1]}")) if match else None
     return list(reply.items) or [reply.brief] if reply and (reply.items or reply.brief) else None
 
 
 def _sentiment_object(chat: Chat, keys: list[str]) -> Reply | None:
     """Return the sentiment of a text as an object with the keys that are wanted."""
-    if not any("sentiment" in key.casefold() or key.casefold() in ("label", "mood") for key in keys):
+    if not any(
+        "sentiment" in key.casefold() or key.casefold() in ("label", "mood") for key in keys
+    ):
         return None
     text = reviewed_text(chat)
     if not text:
@@ -195,9 +238,13 @@ def _sentiment_object(chat: Chat, keys: list[str]) -> Reply | None:
     for key in keys:
         name = key.casefold()
         values[key] = (
-            label if "sentiment" in name or name in ("label", "mood")
-            else round(confidence, 2) if re.search("confid|score|prob|certain", name)
-            else text if name in ("text", "review", "comment") else None
+            label
+            if "sentiment" in name or name in ("label", "mood")
+            else round(confidence, 2)
+            if re.search("confid|score|prob|certain", name)
+            else text
+            if name in ("text", "review", "comment")
+            else None
         )
     return _as_reply(values, is_bare=bool(ONLY.search(f"{chat.system}\n{chat.message}")))
 
@@ -218,7 +265,9 @@ def _next_object(chat: Chat) -> Reply | None:
 
 def _repaired(chat: Chat) -> Reply | None:
     """Answer a complaint about an earlier JSON answer with the bare object."""
-    if not re.search(r"\b(json|object|parse\w*|valid|keys?|expecting)\b", chat.message, re.IGNORECASE):
+    if not re.search(
+        r"\b(json|object|parse\w*|valid|keys?|expecting)\b", chat.message, re.IGNORECASE
+    ):
         return None
     for place in range(len(chat.earlier) - 1, -1, -1):
         before = Chat(chat.earlier[place], chat.earlier[place], chat.earlier[:place], chat.system)

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Callable
 from decimal import Decimal
 
-from ..facts import Column, Facts, Kind, Thing, load_facts, plain, stems
+from ..facts import Column, Facts, Thing, load_facts, plain, stems
 from ..forms import NUMBER_WORDS
 from ..words import FILLERS, stem, words
 from .chat import Chat, Reply
 
 MAX_TEXT_LENGTH = 300  # characters; no skill of this file reads a longer message
 MAX_CHOICES = 24  # how many things of a kind the model chooses from
-QUESTION_WORDS = frozenset(map(stem, "who whom whose when where how why which what many much tall old long".split()))
+QUESTION_WORDS = frozenset(
+    map(stem, "who whom whose when where how why which what many much tall old long".split())
+)
 # Words that a question about a fact may have besides the thing and the column.
 ALLOWED = QUESTION_WORDS | frozenset(
     map(
         stem,
-        """use used official main usual chemical city country world name planet located situated lie lies find
-        currently known called people person belong does there exactly approximately roughly currently its
-        their they it he she animal element book programming river mountain fruit vegetable still today
-        was ist war wer wie von der die das den dem des in quelle quel est la le les l de du des d liegt
-        heisst only city answer please sit sits stand number total each typical first release correct common
+        """use used official main usual chemical city country world name planet located situated
+        lie lies find currently known called people person belong does there exactly
+        approximately roughly currently its their they it he she animal element book
+        programming river mountain fruit vegetable still today was ist war wer wie von der die
+        das den dem des in quelle quel est la le les l de du des d liegt heisst only city
+        answer please sit sits stand number total each typical first release correct common
         again right remind novel play famous work state capital town place""".split(),
     )
 )
@@ -38,6 +42,8 @@ def facts(chat: Chat) -> Reply | None:
         bare_name(chat)
         or conversion(chat)
         or translation(chat)
+        or word_form(text)
+        or location(text)
         or comparison(text)
         or ranking(text)
         or attribute(chat)
@@ -107,7 +113,7 @@ def _value_reply(known: Facts, thing: Thing, column: Column, value: str, languag
 
 
 def _one(text: str) -> str:
-    """Return a sentence with "1 known moon" instead of "1 known moons", and "an" where it belongs."""
+    """Return a sentence with a singular after 1, and "an" where it belongs."""
     text = re.sub(r"\b1 known moons\b", "1 known moon", text)
     text = re.sub(r"\bhas 0 (known moons|legs)\b", r"has no \1", text)
     return re.sub(r"\b([Aa]) (?=[aeio])", r"\1n ", text)
@@ -116,9 +122,18 @@ def _one(text: str) -> str:
 def _after_von(name: str) -> str:
     """Return a German name as it stands after "von": "die Schweiz" -> "der Schweiz"."""
     article, _, rest = name.partition(" ")
-    plural = rest in ("Niederlande", "Philippinen", "Vereinigten Staaten", "Vereinigten Arabischen Emirate")
+    plural = rest in (
+        "Niederlande",
+        "Philippinen",
+        "Vereinigten Staaten",
+        "Vereinigten Arabischen Emirate",
+    )
     if plural:
-        return "den " + rest + ("n" if rest in ("Niederlande", "Vereinigten Arabischen Emirate") else "")
+        return (
+            "den "
+            + rest
+            + ("n" if rest in ("Niederlande", "Vereinigten Arabischen Emirate") else "")
+        )
     if name == "das Vereinigte Königreich":
         return "dem Vereinigten Königreich"
     return {"die": f"der {rest}", "der": f"dem {rest}", "das": f"dem {rest}"}.get(article, name)
@@ -149,8 +164,10 @@ def _attribute_in(text: str) -> tuple[Thing, Column] | None:
         for thing in things:
             for column in thing.table.columns.values():
                 place = _place_of(column, roots, begin, end)
-                if place is None:
+                if place is None or column.name == "year" and "who" in all_words:
                     continue
+                if "when" in all_words and column.name in ("creator", "author"):
+                    column = thing.table.columns["year"]
                 used = set(range(begin, end)) | set(range(*place))
                 rest = {
                     roots[n]
@@ -190,7 +207,12 @@ def _completed(chat: Chat) -> tuple[Thing, Column] | None:
     things = [thing for _, _, hits in known.find_things(chat.text) for thing in hits]
     roots = list(stems(chat.text))
     if before is None:
-        earlier = [t for text in reversed(chat.earlier) for _, _, hits in known.find_things(text) for t in hits]
+        earlier = [
+            t
+            for text in reversed(chat.earlier)
+            for _, _, hits in known.find_things(text)
+            for t in hits
+        ]
         for thing in earlier:
             for column in thing.table.columns.values():
                 if not things and _place_of(column, roots, len(roots), len(roots)):
@@ -216,18 +238,33 @@ def reverse(text: str) -> Reply | None:
     known = load_facts()
     roots = list(stems(text))
     all_words = words(text)
-    for table, name in (("countries", "capital"), ("elements", "symbol"), ("elements", "number"), ("planets", "position")):
+    for table, name in (
+        ("countries", "capital"),
+        ("elements", "symbol"),
+        ("elements", "number"),
+        ("planets", "position"),
+    ):
         column = known.tables[table].columns[name]
         place = _place_of(column, roots, len(roots), len(roots))
-        if place is None or not set(stems(known.tables[table].kind)) & set(roots) and "of" not in all_words[-1:]:
+        if (
+            place is None
+            or not set(stems(known.tables[table].kind)) & set(roots)
+            and "of" not in all_words[-1:]
+        ):
             continue
         for thing in known.tables[table].things:
             value = words(thing.value(name))
-            hits = [n for n in range(len(all_words)) if value and all_words[n : n + len(value)] == value]
+            hits = [
+                n for n in range(len(all_words)) if value and all_words[n : n + len(value)] == value
+            ]
             if hits and not any(n in range(*place) for n in hits):
-                rest = {word for n, word in enumerate(all_words)
-                        if not hits[0] <= n < hits[0] + len(value)
-                        and word not in FILLERS and roots[n] not in ALLOWED} - {"capital", "symbol", "atomic"}
+                rest = {
+                    word
+                    for n, word in enumerate(all_words)
+                    if not hits[0] <= n < hits[0] + len(value)
+                    and word not in FILLERS
+                    and roots[n] not in ALLOWED
+                } - {"capital", "symbol", "atomic"}
                 if not rest:
                     reply = _value_reply(known, thing, column, thing.value(name), "")
                     return Reply("facts", reply.answers, brief=thing.name)
@@ -237,14 +274,21 @@ def reverse(text: str) -> Reply | None:
 def definition(chat: Chat) -> Reply | None:
     """Say what a thing is, from all that the tables know of it."""
     match = re.match(
-        r"\s*(?:(?:so|hey|please|and|now|ok)[, ]+)*(?:what(?:'s| is| are)|who(?: is|'s)|tell me (?:something |more )?about|describe|explain|define)"
+        r"\s*(?:(?:so|hey|please|and|now|ok)[, ]+)*(?:what(?:'s| is| are)|who(?: is|'s)"
+        r"|tell me (?:something |more )?about|describe|explain|define)"
         r"(?: what)?\s+(.+?)(?: is| are)?\s*[?.!]*\s*$",
-        chat.text, re.IGNORECASE,
+        chat.text,
+        re.IGNORECASE,
     )
     if not match:
         return None
     known = load_facts()
-    name = re.sub(r"^(?:the (?:programming language|city|country|planet|element|book|river|mountain|animal|fruit)) ", "", match[1])
+    name = re.sub(
+        r"^(?:the (?:programming language|city|country|planet|element|book|river|mountain|animal"
+        r"|fruit)) ",
+        "",
+        match[1],
+    )
     things = known.things(name)
     if things:
         thing = next((thing for thing in things if _capitals_fit(match[1], thing)), things[0])
@@ -259,13 +303,23 @@ def definition(chat: Chat) -> Reply | None:
     kind = known.kind(re.sub(r"^(?:an?|the) ", "", match[1]))
     if kind:
         listed = ", ".join(kind.members[:3])
-        return Reply("facts", (f"Examples of {kind.names[1 if len(kind.names) > 1 else 0]}: {listed}. I cannot define the word.",))
+        return Reply(
+            "facts",
+            (
+                f"Examples of {kind.names[1 if len(kind.names) > 1 else 0]}: "
+                f"{listed}. I cannot define the word.",
+            ),
+        )
     return None
 
 
 def about(thing: Thing) -> list[str]:
     """Return descriptions of a thing: what it is, and its values as sentences."""
-    is_common = thing.name[0].islower() and not thing.name.startswith("the ") and thing.table.id != "elements"
+    is_common = (
+        thing.name[0].islower()
+        and not thing.name.startswith("the ")
+        and thing.table.id != "elements"
+    )
     name = f"the {thing.name}" if is_common or thing.table.id == "rivers" else thing.name
     first = f"{name} is {_article(thing.table.kind)} {thing.table.kind}."
     details = [
@@ -277,7 +331,9 @@ def about(thing: Thing) -> list[str]:
     subject = name[0].upper() + name[1:]
     details = [re.sub(rf"^{re.escape(subject)} ", "It ", detail) for detail in details]
     joined = [
-        f"{opening[:-1]}, and it {detail.removeprefix('It ')}" if detail.startswith("It ") else f"{opening} {detail}"
+        f"{opening[:-1]}, and it {detail.removeprefix('It ')}"
+        if detail.startswith("It ")
+        else f"{opening} {detail}"
         for detail in details or [""]
     ]
     return [
@@ -294,12 +350,19 @@ def _article(word: str) -> str:
 def comparison(text: str) -> Reply | None:
     """Say which of two things is larger, higher or older."""
     match = re.search(
-        r"\b(bigger|larger|smaller|higher|taller|older|younger|newer|populous|more people|more inhabitants|more moons)\b", text, re.I
+        r"\b(bigger|larger|smaller|higher|taller|older|younger|newer|populous|more people"
+        r"|more inhabitants|more moons)\b",
+        text,
+        re.I,
     )
     hits = [things for _, _, things in load_facts().find_things(text)]
-    if not match or len(hits) != 2 or _rest(text) - {match[1].lower(), "more", "moons", "inhabitants", "than", "between"} - {
-        word for things in hits for word in words(things[0].name)
-    }:
+    if (
+        not match
+        or len(hits) != 2
+        or _rest(text)
+        - {match[1].lower(), "more", "moons", "inhabitants", "than", "between"}
+        - {word for things in hits for word in words(things[0].name)}
+    ):
         return None
     word = match[1].casefold()
     for first in hits[0]:
@@ -307,8 +370,12 @@ def comparison(text: str) -> Reply | None:
             if first.table is not second.table:
                 continue
             column = {
-                "planets": "moons" if "moons" in word else "diameter", "countries": "population", "cities": "population",
-                "mountains": "height", "programming_languages": "year", "books": "year",
+                "planets": "moons" if "moons" in word else "diameter",
+                "countries": "population",
+                "cities": "population",
+                "mountains": "height",
+                "programming_languages": "year",
+                "books": "year",
             }.get(first.table.id)
             if not column or (column == "year") != (word in ("older", "younger", "newer")):
                 continue
@@ -322,13 +389,22 @@ def comparison(text: str) -> Reply | None:
             winner, other = (first, second) if (a < b) == small else (second, first)
             shown = [_value(thing, first.table.columns[column]) for thing in (winner, other)]
             if column == "population":
-                rest = f"about {shown[0]} million people live there, and {shown[1]} million in {other.name}"
-                how = f"by population, {winner.name} is {word if word in ('bigger', 'larger', 'smaller') else 'the larger one'}"
+                rest = f"about {shown[0]} million people live there, {shown[1]} in {other.name}"
+                kind = word if word in ("bigger", "larger", "smaller") else "the larger one"
+                how = f"by population, {winner.name} is {kind}"
                 if word in ("smaller",):
                     how = f"by population, {winner.name} is smaller"
-                answers = (f"{how[0].upper()}{how[1:]}: {rest}.", f"{winner.name[0].upper()}{winner.name[1:]}: {rest}.")
+                answers = (
+                    f"{how[0].upper()}{how[1:]}: {rest}.",
+                    f"{winner.name[0].upper()}{winner.name[1:]}: {rest}.",
+                )
             else:
-                unit = {"diameter": " km across", "height": " metres high", "year": "", "moons": " moons"}[column]
+                unit = {
+                    "diameter": " km across",
+                    "height": " metres high",
+                    "year": "",
+                    "moons": " moons",
+                }[column]
                 verb = "from " if column == "year" else ""
                 rest = f"{verb}{shown[0]}{unit}, against {shown[1]}{unit}"
                 answers = (f"{winner.name} is {word}: {rest}.", f"{winner.name}: {rest}.")
@@ -337,35 +413,93 @@ def comparison(text: str) -> Reply | None:
 
 
 RANKINGS = {  # word -> (column, True for the largest first)
-    "largest": True, "biggest": True, "populous": True, "smallest": False, "highest": True, "tallest": True, "inhabitants": True,
+    "largest": True,
+    "biggest": True,
+    "populous": True,
+    "smallest": False,
+    "highest": True,
+    "tallest": True,
+    "inhabitants": True,
 }
 
 
 def ranking(text: str) -> Reply | None:
     """List the things of a table with the largest or smallest values."""
     known = load_facts()
-    match = re.search(r"\b(largest|biggest|smallest|highest|tallest|most populous|most inhabitants|most people)\b", text, re.I)
+    match = re.search(
+        r"\b(largest|biggest|smallest|highest|tallest|most populous|most inhabitants"
+        r"|most people)\b",
+        text,
+        re.I,
+    )
     kinds = known.find_kinds(text)
     if not match or len(kinds) != 1:
         return None
-    table = {"country": "countries", "planet": "planets", "mountain": "mountains"}.get(kinds[0][2].id)
+    table = {"country": "countries", "planet": "planets", "mountain": "mountains"}.get(
+        kinds[0][2].id
+    )
     word = match[1].casefold()
-    column = {"countries": "population", "planets": "diameter", "mountains": "height"}.get(table or "")
-    populous = "populous" in word or "inhabitants" in word or "people" in word or "population" in text.casefold()
-    if not column or (table == "countries") != populous or (word == "smallest" and table != "planets"):
+    column = {"countries": "population", "planets": "diameter", "mountains": "height"}.get(
+        table or ""
+    )
+    populous = (
+        "populous" in word
+        or "inhabitants" in word
+        or "people" in word
+        or "population" in text.casefold()
+    )
+    if (
+        not column
+        or (table == "countries") != populous
+        or (word == "smallest" and table != "planets")
+    ):
         return None
     count = _count_in(text) or (5 if re.search(rf"\b{kinds[0][2].names[1]}\b", text, re.I) else 1)
-    if count > 8 or _rest(text) - {"largest", "biggest", "smallest", "highest", "tallest", "most", "populous", "inhabitants",
-                                  "population", "earth", "list", "solar", "system", "sun", str(count), *NUMBER_WORDS,
-                                  *kinds[0][2].names, "countries", "planets", "mountains"}:
+    if count > 8 or _rest(text) - {
+        "largest",
+        "biggest",
+        "smallest",
+        "highest",
+        "tallest",
+        "most",
+        "populous",
+        "inhabitants",
+        "population",
+        "earth",
+        "list",
+        "solar",
+        "system",
+        "sun",
+        str(count),
+        *NUMBER_WORDS,
+        *kinds[0][2].names,
+        "countries",
+        "planets",
+        "mountains",
+    }:
         return None
     ranked = sorted(
-        known.tables[table].things, key=lambda thing: float(thing.value(column) or 0), reverse=word != "smallest"
+        known.tables[table].things,
+        key=lambda thing: float(thing.value(column) or 0),
+        reverse=word != "smallest",
     )[:count]
     names = [thing.name for thing in ranked]
     if count == 1:
-        value = _value_reply(known, ranked[0], known.tables[table].columns[column], _value(ranked[0], known.tables[table].columns[column]), "")
-        return Reply("facts", (f"It is {names[0]}. {value.answers[0]}", f"{names[0][0].upper()}{names[0][1:]}. {value.answers[0]}"), brief=names[0])
+        value = _value_reply(
+            known,
+            ranked[0],
+            known.tables[table].columns[column],
+            _value(ranked[0], known.tables[table].columns[column]),
+            "",
+        )
+        return Reply(
+            "facts",
+            (
+                f"It is {names[0]}. {value.answers[0]}",
+                f"{names[0][0].upper()}{names[0][1:]}. {value.answers[0]}",
+            ),
+            brief=names[0],
+        )
     listed = _listed(names)
     return Reply("facts", (f"{listed}.", f"In this order: {listed}."), items=tuple(names))
 
@@ -374,12 +508,19 @@ def ranking(text: str) -> Reply | None:
 
 
 NAME_REQUEST = re.compile(
-    r"^\s*(?:(?:please|hey|ok|now|so|and|then|can you|could you|i want you to|i need|i want|i'd like|would you|let's see)[, ]+)*"
-    r"(?:name|list|tell me|give me|think of|say|suggest|pick|choose|write down|write|enumerate|mention|what(?:'s| is| are)|(?:the )?names of"
-    r"|state|recommend|provide|generate)?\s*(?:me |us )?(?:a list of |the names? of |names of |for me )?"
-    r"(a|an|any|some|another|one|just one|only one|examples? of(?: an?)?|(?:a )?few|random|a random|any random|\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|a couple of)\s+"
-    r"(?:random |different |other |more |common |popular |nice |well-known |famous |examples of |kinds of |types of |names? of (?:an? )?)*([\w' -]+?)"
-    r"(?: names?)?(?: in the world)?(?: for me)?(?:,? please)?(?: that you know| you know| you like)?\s*[.?!]*\s*$",
+    r"^\s*(?:(?:please|hey|ok|now|so|and|then|can you|could you|i want you to|i need|i want"
+    r"|i'd like|would you|let's see)[, ]+)*"
+    r"(?:name|list|tell me|give me|think of|say|suggest|pick|choose|write down|write|enumerate"
+    r"|mention|what(?:'s| is| are)|(?:the )?names of"
+    r"|state|recommend|provide|generate)?\s*(?:me |us )?(?:a list of |the names? of |names of "
+    r"|for me )?"
+    r"(all(?: the)?|the|a|an|any|some|another|one|just one|only one|examples? of(?: an?)?"
+    r"|(?:a )?few|random|a random|any random|\d{1,2}|two|three|four|five|six|seven|eight|nine"
+    r"|ten|a couple of)\s+"
+    r"(?:random |different |other |more |common |popular |nice |well-known |famous |examples of "
+    r"|kinds of |types of |names? of (?:an? )?)*([\w' -]+?)"
+    r"(?: names?)?(?: in the world)?(?: for me)?(?:,? please)?(?: that you know| you know"
+    r"| you like)?\s*[.?!]*\s*$",
     re.IGNORECASE,
 )
 
@@ -391,11 +532,22 @@ def choices(chat: Chat) -> Reply | None:
     return number_between(chat.text) or of_kind(chat)
 
 
+def whole_kind(chat: Chat) -> Reply | None:
+    """Name all things of a kind that has no others: "the days of the week"."""
+    match = NAME_REQUEST.match(chat.text) if len(chat.text) <= MAX_TEXT_LENGTH else None
+    if not match or match[1].casefold() not in ("the", "all", "all the"):
+        return None
+    return of_kind(chat)
+
+
 def of_kind(chat: Chat) -> Reply | None:
     """Name one thing of a kind, or as many as the message wants."""
     text = chat.text
-    if chat.earlier and re.match(r"\s*(?:and |now |please )*(?:another|one more)(?: one)?(?:,? please)?\W*$", text, re.I):
+    if chat.earlier and re.match(
+        r"\s*(?:and |now |please )*(?:another|one more)(?: one)?(?:,? please)?\W*$", text, re.I
+    ):
         text = chat.earlier[-1]
+    text, keeps = _condition(text)
     match = NAME_REQUEST.match(text)
     if not match or not text.split():
         return None
@@ -412,8 +564,21 @@ def of_kind(chat: Chat) -> Reply | None:
     members, language = list(kind.members), ""
     if chat.form.language in kind.translations and kind.translations[chat.form.language]:
         members, language = list(kind.translations[chat.form.language]), chat.form.language
+    if how_many in ("all", "all the", "the"):
+        if not kind.complete and kind.names[1:] and match[2].strip() == kind.names[0]:
+            return None
+        if not kind.complete:
+            return None
+        count = len(members)
+    if keeps:
+        members = [member for member in members if keeps(member)]
+        if len(members) < count:
+            return Reply("choice", (f"I don't know {'one' if count == 1 else count} like that.",))
     if count > len(members):
-        return Reply("choice", (f"I don't know {count} {kind.names[1]}, only {len(members)}: {_listed(members)}.",))
+        return Reply(
+            "choice",
+            (f"I don't know {count} {kind.names[1]}, only {len(members)}: {_listed(members)}.",),
+        )
     before = {word for _, answer in chat.pairs for word in [answer.strip(" .").casefold()]}
     fresh = [member for member in members if member.casefold() not in before] or members
     if count == 1:
@@ -421,8 +586,14 @@ def of_kind(chat: Chat) -> Reply | None:
             step = len(fresh) / MAX_CHOICES
             fresh = [fresh[int(n * step)] for n in range(MAX_CHOICES)]
         answers = tuple(f"{member[0].upper()}{member[1:]}." for member in fresh)
-        return Reply("choice", answers, (_preferred_weight(answers), *[1.0] * (len(answers) - 1)),
-                     brief=fresh[0], items=(), language=language)
+        return Reply(
+            "choice",
+            answers,
+            (_preferred_weight(answers), *[1.0] * (len(answers) - 1)),
+            brief=fresh[0],
+            items=(),
+            language=language,
+        )
     lists = [fresh[:count]] if len(fresh) >= count else [members[:count]]
     source = random.Random(kind.id)
     for _ in range(2):
@@ -430,6 +601,28 @@ def of_kind(chat: Chat) -> Reply | None:
     listed = [_listed(names, {"de": "und", "fr": "et"}.get(language, "and")) for names in lists]
     answers = tuple(f"{text[0].upper()}{text[1:]}." for text in listed)
     return Reply("choice", answers, items=tuple(lists[0]), language=language)
+
+
+def _condition(text: str) -> tuple[str, Callable[[str], bool] | None]:
+    """Return (text without a condition on the members, the condition or None)."""
+    tail = r"[\"'“”‘’]?(\w[\w ]*?)[\"'“”‘’]?\s*[.!?]*\s*$"
+    if match := re.search(
+        r"[, ]+(?:that |which |whose name )?(?:starts?|begins?|starting"
+        r"|beginning) with (?:the letter |an? )?" + tail,
+        text,
+        re.IGNORECASE,
+    ):
+        begin = match[1].casefold()
+        return text[: match.start()], lambda member: member.casefold().startswith(begin)
+    if match := re.search(
+        r"[, ]+(?:(?:that|which) (?:is|are) not|other than|except(?: for)?|but not"
+        r"|besides) (?:an? |the )?" + tail,
+        text,
+        re.IGNORECASE,
+    ):
+        other = plain(match[1])
+        return text[: match.start()], lambda member: plain(member) != other
+    return text, None
 
 
 def _preferred_weight(answers: tuple[str, ...]) -> float:
@@ -448,7 +641,9 @@ def singular_of(name: str) -> str:
 
 def _listed(names: list[str], joint: str = "and") -> str:
     return (
-        ", ".join(names[:-1]) + f" {joint} {names[-1]}" if len(names) > 2 else f" {joint} ".join(names)
+        ", ".join(names[:-1]) + f" {joint} {names[-1]}"
+        if len(names) > 2
+        else f" {joint} ".join(names)
     )
 
 
@@ -463,22 +658,40 @@ def _count_in(text: str) -> int:
 
 NUMBER = rf"(-?\d{{1,9}}|{'|'.join(NUMBER_WORDS)})"
 BETWEEN = re.compile(
-    rf"\bnumber\b[^.?!]*?\b(?:between|from|in the range(?: of| from)?|in)\s+{NUMBER}\s*(?:and|to|-|–|through)\s*{NUMBER}\b"
+    rf"\bnumber\b[^.?!]*?\b(?:between|from|in the range(?: of| from)?|in)\s+{NUMBER}\s*(?:and|to"
+    rf"|-|–|through)\s*{NUMBER}\b"
     rf"|^\W*(?:an? )?(?:random )?number {NUMBER}\s*(?:-|–|to)\s*{NUMBER}\W*$",
     re.IGNORECASE,
 )
 
 
 def number_between(text: str) -> Reply | None:
-    """Choose a whole number between two numbers. Some are likelier, as with people: those with a 7."""
+    """Choose a whole number between two numbers. Those with a 7 or a 3 are likelier."""
+    if re.match(r"\s*(?:please )?(?:count)(?: up)?(?: from \w+)? to \w+\W*$", text, re.I):
+        return _count(text)
+    if re.match(
+        r"\W*(?:(?:give|tell) me|pick|choose|say|name|think of|generate) (?:a"
+        r"|any)(?: random)? number\W*$",
+        text,
+        re.I,
+    ):
+        text = "pick a number between 1 and 100"
     match = BETWEEN.search(text)
-    if not match or re.search(r"\b(how many|prime|even|odd|what is the (?:sum|number of)|count)\b", text, re.I):
+    if not match or re.search(
+        r"\b(how many|prime|even|odd|what is the (?:sum|number of)|count)\b", text, re.I
+    ):
         return None
-    if not re.search(r"\b(pick|choose|think|give|random|name|say|tell|select|guess|generate|need|want|number \d|a number)\b", text, re.I):
+    if not re.search(
+        r"\b(pick|choose|think|give|random|name|say|tell|select|guess|generate|need|want"
+        r"|number \d|a number)\b",
+        text,
+        re.I,
+    ):
         return None
     low, high = (
         NUMBER_WORDS[word.casefold()] if word.casefold() in NUMBER_WORDS else int(word)
-        for word in match.groups() if word
+        for word in match.groups()
+        if word
     )
     if low > high:
         low, high = high, low
@@ -490,12 +703,96 @@ def number_between(text: str) -> Reply | None:
     first = next((n for n in numbers if str(n).endswith("7")), numbers[len(numbers) // 2])
     numbers.remove(first)
     answers = tuple(f"{n}." for n in (first, *numbers))
-    weights = tuple(4.0 if place == 0 else 1.6 if "7" in answer or "3" in answer else 1.0 for place, answer in enumerate(answers))
+    weights = tuple(
+        4.0 if place == 0 else 1.6 if "7" in answer or "3" in answer else 1.0
+        for place, answer in enumerate(answers)
+    )
     return Reply("choice", answers, weights, brief=str(first))
 
 
+def _count(text: str) -> Reply | None:
+    """Count from one number to another, or from one."""
+    numbers = [int(word) if word.isdigit() else NUMBER_WORDS.get(word, -1) for word in words(text)]
+    ends = [number for number in numbers if number >= 0]
+    low, high = (1, ends[0]) if len(ends) == 1 else ends[:2] if len(ends) == 2 else (1, 0)
+    if not 0 <= low < high <= 200 or high - low > 100:
+        return None
+    items = tuple(str(number) for number in range(low, high + 1))
+    return Reply("choice", (", ".join(items) + ".",), items=items)
+
+
+IS_IN = re.compile(
+    r"^\s*(?:so |and )?(?:is|are) (.+?) (?:located |situated )?(?:in|on|part of) (.+?)\s*\??\s*$",
+    re.IGNORECASE,
+)
+
+
+def location(text: str) -> Reply | None:
+    """Say whether a place is in a country or on a continent."""
+    match = IS_IN.match(text)
+    if not match:
+        return None
+    known = load_facts()
+    target = plain(match[2])
+    for thing in known.things(match[1]):
+        for column in ("country", "continent"):
+            value = thing.value(column)
+            is_place = any(plain(other.value(column)) == target for other in thing.table.things)
+            if value and is_place:
+                name = thing.name[0].upper() + thing.name[1:]
+                fits = plain(value) == target or match[2].casefold() in value.casefold()
+                return Reply(
+                    "facts",
+                    (
+                        f"{'Yes' if fits else 'No'}, {name} is in {value}.",
+                        f"{'Yes' if fits else 'No'}. {name} is in {value}.",
+                    ),
+                    brief="Yes" if fits else "No",
+                )
+    return None
+
+
+WORD_FORM = re.compile(
+    r"\b(opposite|antonym|plural|past(?: tense)?|singular)(?: form)? (?:of|for) (?:the (?:word"
+    r"|verb) )?[\"'“]?([A-Za-z]+)[\"'”]?\s*[.?!]*$",
+    re.I,
+)
+
+
+def word_form(text: str) -> Reply | None:
+    """Say the opposite, the plural or the past of a word, if the word lists have it."""
+    match = WORD_FORM.search(text.strip())
+    if not match:
+        return None
+    what, word = match[1].casefold(), match[2].casefold()
+    lists = load_facts().words
+    name = {
+        "opposite": "opposites",
+        "antonym": "opposites",
+        "plural": "plurals",
+        "singular": "plurals",
+    }.get(what, "past")
+    for row in map(str.split, lists[name]):
+        places = {"opposites": (0, 1), "plurals": (what == "singular",), "past": (0,)}[name]
+        for place in places:
+            if row[place] == word:
+                other = row[1 - place]
+                label = "past tense" if name == "past" else what
+                return Reply(
+                    "words",
+                    (
+                        f'The {label} of "{word}" is "{other}".',
+                        f"{other.capitalize()}.",
+                        f'It is "{other}".',
+                    ),
+                    brief=other,
+                )
+    return None
+
+
 IS_A = re.compile(
-    r"^\s*(?:(?:so|and|tell me|hey)[, ]+)*(?:is|are) (?:(?:an?|the) )?([\w' -]+?) (?:really |actually )?(?:an?|part of the) ([\w -]+?)\s*\??\s*$",
+    r"^\s*(?:(?:so|and|tell me|hey)[, ]+)*(?:is|are) (?:(?:an?|the) )?([\w' -]+?) (?:really "
+    r"|actually )?(?:an?|part of the) ([\w -]+?)\s*\??\s*$",
     re.IGNORECASE,
 )
 
@@ -515,16 +812,26 @@ def membership(chat: Chat) -> Reply | None:
     label = f"{_article(kind.names[0])} {kind.names[0]}"
     subject = name if name[0].isupper() else f"{_article(name)} {name}"
     if member:
-        return Reply("facts", (f"Yes, {subject} is {label}.", f"Yes. {subject[0].upper()}{subject[1:]} is {label}."), brief="Yes")
+        return Reply(
+            "facts",
+            (f"Yes, {subject} is {label}.", f"Yes. {subject[0].upper()}{subject[1:]} is {label}."),
+            brief="Yes",
+        )
     if not (things or known.kinds_of(name)) and not kind.complete:
         return None
     fact = ""
     if kind.by_column:
         table, column, _ = kind.by_column
-        other = next((thing for thing in things if thing.table.id == table and thing.value(column)), None)
+        other = next(
+            (thing for thing in things if thing.table.id == table and thing.value(column)), None
+        )
         if other and column in ("class", "group", "state", "type", "continent"):
             value = other.value(column)
-            fact = f"{subject} is {_article(value)} {value}" if column in ("class", "group") else f"it is not {label}"
+            fact = (
+                f"{subject} is {_article(value)} {value}"
+                if column in ("class", "group")
+                else f"it is not {label}"
+            )
     if not fact and kind.complete:
         fact = f"{subject} is not {label}"
         if kind.id == "planet" and len(kind.members) == 8:
@@ -540,9 +847,11 @@ def membership(chat: Chat) -> Reply | None:
 U = r"[A-Za-z]+(?: miles?)?"
 A = r"-?\d+(?:[.,]\d+)*|an?|one|two|three|four|five|six|seven|eight|nine|ten"
 CONVERSIONS = [
-    rf"\bhow many (?P<target>{U}) (?:are|is|go|fit|has|does|do)?\b ?(?:there|it)? ?(?:in|into|to|make)? ?"
+    rf"\bhow many (?P<target>{U}) (?:are|is|go|fit|has|does|do)?\b ?(?:there|it)? ?(?:in|into|to"
+    rf"|make)? ?"
     rf"(?P<amount>{A}) (?P<source>{U})\b",
-    rf"(?<![\d.,])(?P<amount>{A}) ?(?P<source>{U}) (?:is how many|in|to|into|as|are how many|equals how many) (?P<target>{U})\b",
+    rf"(?<![\d.,])(?P<amount>{A}) ?(?P<source>{U}) (?:is how many|in|to|into|as|are how many"
+    rf"|equals how many) (?P<target>{U})\b",
 ]
 
 
@@ -551,10 +860,16 @@ def conversion(chat: Chat) -> Reply | None:
     hit = _conversion_in(chat.text)
     if hit is None:
         match = re.match(
-            r"\s*(?:and|what about|how about|or)(?: how many| what about| how about| in| into| to|,)* (?P<target>[A-Za-z]+)"
-            r"(?: is (?:that|it)| are (?:that|they|there))?\s*[?.!]*\s*$", chat.text, re.I)
+            r"\s*(?:and|what about|how about|or)(?: how many| what about| how about| in| into"
+            r"| to|,)* (?P<target>[A-Za-z]+)"
+            r"(?: is (?:that|it)| are (?:that|they|there))?\s*[?.!]*\s*$",
+            chat.text,
+            re.I,
+        )
         target = load_facts().unit(match["target"]) if match else None
-        before = next((found for text in reversed(chat.earlier) if (found := _conversion_in(text))), None)
+        before = next(
+            (found for text in reversed(chat.earlier) if (found := _conversion_in(text))), None
+        )
         if not target or not before or target["dimension"] != before[1]["dimension"]:
             return None
         hit = (before[0], before[1], target)
@@ -567,12 +882,21 @@ def conversion(chat: Chat) -> Reply | None:
     end = f"{result} {target['name'] if result == '1' else target['plural']}"
     verb = "is" if amount == 1 else "are"
     return Reply(
-        "units", (f"{start} {verb} {end}.", f"{start} = {end}.", f"That makes {end}."), brief=f"{end}"
+        "units",
+        (f"{start} {verb} {end}.", f"{start} = {end}.", f"That makes {end}."),
+        brief=f"{end}",
     )
 
 
-TEMPERATURES = {"celsius": "Celsius", "c": "Celsius", "centigrade": "Celsius", "fahrenheit": "Fahrenheit", "f": "Fahrenheit",
-                "kelvin": "Kelvin", "k": "Kelvin"}
+TEMPERATURES = {
+    "celsius": "Celsius",
+    "c": "Celsius",
+    "centigrade": "Celsius",
+    "fahrenheit": "Fahrenheit",
+    "f": "Fahrenheit",
+    "kelvin": "Kelvin",
+    "k": "Kelvin",
+}
 
 
 def _conversion_in(text: str) -> tuple[Decimal, dict, dict] | None:
@@ -585,10 +909,16 @@ def _conversion_in(text: str) -> tuple[Decimal, dict, dict] | None:
             names = (match["source"], match["target"])
             amount = _quantity(match["amount"])
             rest = plain_text[: match.start()] + plain_text[match.end() :]
-            if len(_rest(rest) - {"convert", "conversion", "calculate", "change", "turn"}) > 0 or amount is None:
+            if (
+                len(_rest(rest) - {"convert", "conversion", "calculate", "change", "turn"}) > 0
+                or amount is None
+            ):
                 continue
             if all(name.casefold() in TEMPERATURES for name in names):
-                units = [{"name": TEMPERATURES[name.casefold()], "dimension": "temperature"} for name in names]
+                units = [
+                    {"name": TEMPERATURES[name.casefold()], "dimension": "temperature"}
+                    for name in names
+                ]
                 return amount, units[0], units[1]
             source, target = map(known.unit, names)
             if source and target and source["dimension"] == target["dimension"]:
@@ -607,7 +937,7 @@ def _quantity(text: str) -> Decimal | None:
 
 
 def _amount(value: Decimal) -> str:
-    """Return a number with separators, "about" and at most five significant digits if it is not whole."""
+    """Return a number with separators, rounded to five digits if it has many."""
     if value == value.to_integral_value():
         return f"{value.to_integral_value():,f}"
     exact = value.normalize()
@@ -618,9 +948,21 @@ def _amount(value: Decimal) -> str:
 
 
 def _temperature(amount: Decimal, source: str, target: str) -> Reply:
-    celsius = {"Celsius": amount, "Fahrenheit": (amount - 32) * 5 / 9, "Kelvin": amount - Decimal("273.15")}[source]
-    value = {"Celsius": celsius, "Fahrenheit": celsius * 9 / 5 + 32, "Kelvin": celsius + Decimal("273.15")}[target]
-    names = {"Celsius": " degrees Celsius", "Fahrenheit": " degrees Fahrenheit", "Kelvin": " kelvin"}
+    celsius = {
+        "Celsius": amount,
+        "Fahrenheit": (amount - 32) * 5 / 9,
+        "Kelvin": amount - Decimal("273.15"),
+    }[source]
+    value = {
+        "Celsius": celsius,
+        "Fahrenheit": celsius * 9 / 5 + 32,
+        "Kelvin": celsius + Decimal("273.15"),
+    }[target]
+    names = {
+        "Celsius": " degrees Celsius",
+        "Fahrenheit": " degrees Fahrenheit",
+        "Kelvin": " kelvin",
+    }
     start, end = _amount(amount) + names[source], _amount(Decimal(round(value, 2))) + names[target]
     return Reply("units", (f"{start} are {end}.", f"{start} = {end}."), brief=end)
 
@@ -629,7 +971,8 @@ def _temperature(amount: Decimal, source: str, target: str) -> Reply:
 
 
 TRANSLATION = [
-    r"\bhow (?:do|would|can) (?:you|i|we|people) say [\"'“]?(.+?)[\"'”]? in (german|french)\b",
+    r"\b(?:how (?:do|would|can) (?:you|i|we|people) )?say (?:the word )?[\"'“]?(.+?)[\"'”]? "
+    r"in (german|french)\b",
     r"\bwhat(?:'s| is) (?:the )?(german|french)(?: word)? for [\"'“]?(.+?)[\"'”]?\s*\??$",
     r"\bwhat(?:'s| is) [\"'“]?(.+?)[\"'”]?(?: called)? in (german|french)\b",
     r"\btranslate (?:the word )?[\"'“]?(.+?)[\"'”]? (?:in)?to (german|french)\b",
@@ -645,7 +988,9 @@ def translation(chat: Chat) -> Reply | None:
         if not match:
             continue
         first, second = match.groups()
-        language, word = (first, second) if first.casefold() in ("german", "french") else (second, first)
+        language, word = (
+            (first, second) if first.casefold() in ("german", "french") else (second, first)
+        )
         if len(word.split()) > 4:
             return None
         code = language.casefold()[0] == "g" and 1 or 2
@@ -654,9 +999,13 @@ def translation(chat: Chat) -> Reply | None:
                 other = row[code]
                 return Reply(
                     "translation",
-                    (f'"{word}" is "{other}" in {language.capitalize()}.', f"{other[0].upper()}{other[1:]}.",
-                     f'In {language.capitalize()} one says "{other}".'),
-                    brief=other, language=chat.form.language,
+                    (
+                        f'"{word}" is "{other}" in {language.capitalize()}.',
+                        f"{other[0].upper()}{other[1:]}.",
+                        f'In {language.capitalize()} one says "{other}".',
+                    ),
+                    brief=other,
+                    language=chat.form.language,
                 )
         return None
     return None

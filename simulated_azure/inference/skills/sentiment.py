@@ -12,7 +12,8 @@ from .chat import Chat, Reply
 from .given import take_apart, tempt
 
 ASKS = re.compile(
-    r"\b(sentiment|positive|negative|mood|tone|good or bad|bad or good|happy or (?:un)?\w+|satisfied|feels?|feeling"
+    r"\b(sentiment|positive|negative|mood|tone|good or bad|bad or good|happy or (?:un)?\w+"
+    r"|satisfied|feels?|feeling"
     r"|opinion)\b",
     re.IGNORECASE,
 )
@@ -20,7 +21,9 @@ ASKS_OF_TEXT = re.compile(
     r"\b(is|are|does|do|did|how|what|classify|rate|judge|determine|label|tell|decide|say|sentiment|analy[sz]e|detect)\b",
     re.IGNORECASE,
 )
-CONFIDENCE = re.compile(r"\b(confiden\w+|how (?:sure|certain)|probabilit\w+|score|percent\w*)\b", re.IGNORECASE)
+CONFIDENCE = re.compile(
+    r"\b(confiden\w+|how (?:sure|certain)|probabilit\w+|score|percent\w*)\b", re.IGNORECASE
+)
 STEEPNESS = 0.8  # how fast the confidence grows with the score
 NEUTRAL_WEIGHT = 2.0  # what "neutral" weighs against the other two if no word speaks
 
@@ -29,7 +32,12 @@ NEUTRAL_WEIGHT = 2.0  # what "neutral" weighs against the other two if no word s
 def _weights() -> dict[str, float]:
     lists = load_facts().words["sentiment"]
     weights = {}
-    for name, value in (("positive", 1.0), ("negative", -1.0), ("strong_positive", 2.0), ("strong_negative", -2.0)):
+    for name, value in (
+        ("positive", 1.0),
+        ("negative", -1.0),
+        ("strong_positive", 2.0),
+        ("strong_negative", -2.0),
+    ):
         weights |= {stem(word): value for word in lists[name].split()}
     return weights
 
@@ -102,7 +110,9 @@ def sentiment(chat: Chat) -> Reply | None:
     given = take_apart(chat.message)
     if given and ASKS.search(given.task) and ASKS_OF_TEXT.search(given.task + ":sentiment"):
         text, task = given.text, given.task
-    elif match := re.match(r"\s*(?:sentiment|tone|mood)(?: of| in)?\s*[:?-]?\s+(.{6,})$", chat.message, re.I | re.S):
+    elif match := re.match(
+        r"\s*(?:sentiment|tone|mood)(?: of| in)?\s*[:?-]?\s+(.{6,})$", chat.message, re.I | re.S
+    ):
         text, task, given = match[1], "sentiment", None
     elif chat.system and re.search(r"\bsentiment|positive\b.*\bnegative", chat.system, re.I):
         text, task, given = chat.message, chat.system, None
@@ -112,10 +122,26 @@ def sentiment(chat: Chat) -> Reply | None:
         return None
     parts = shares(text)
     ranked = sorted(parts, key=lambda label: -parts[label])
+    if match := re.search(
+        r"\b(?:from )?(?:1|one) (?:to|-) (5|10|five|ten)\b|\b(stars?)\b", task, re.IGNORECASE
+    ):
+        top = 10 if match[1] in ("10", "ten") else 5
+        number = 1 + (top - 1) * (parts["positive"] + parts["neutral"] / 2)
+        low = min(int(number), top - 1)
+        reply = Reply(
+            "sentiment",
+            (f"{round(number)}.", f"{low + (round(number) == low)}."),
+            (number % 1 + 1, 1.0),
+        )
+        return tempt(reply, given, chat) if given else reply
     if CONFIDENCE.search(task):
-        answers = tuple(f"{label.capitalize()} ({parts[label]:.0%} confident)." for label in ranked[:1])
+        answers = tuple(
+            f"{label.capitalize()} ({parts[label]:.0%} confident)." for label in ranked[:1]
+        )
         reply = Reply("sentiment", answers, brief=answers[0])
     else:
         answers = tuple(f"{label.capitalize()}." for label in ranked)
-        reply = Reply("sentiment", answers, tuple(10 * parts[label] for label in ranked), brief=ranked[0])
+        reply = Reply(
+            "sentiment", answers, tuple(10 * parts[label] for label in ranked), brief=ranked[0]
+        )
     return tempt(reply, given, chat) if given else reply

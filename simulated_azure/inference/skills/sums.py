@@ -117,7 +117,8 @@ LIST = r"((?:-?\d+(?:\.\d+)?)(?:\s*(?:,|and|,\s*and|&)\s*-?\d+(?:\.\d+)?)+)"
 GAINS = frozenset(
     map(
         stem,
-        "buy bought buys get gets got find finds found receive receives received add adds added more"
+        "buy bought buys get gets got find finds found receive receives received "
+        "add adds added more"
         " pick picks earn earns earned join joins joined arrive arrives arrived come came comes"
         " collect collects collected bring brings brought win wins won bake bakes baked".split(),
     )
@@ -125,7 +126,8 @@ GAINS = frozenset(
 LOSSES = frozenset(
     map(
         stem,
-        "give gives gave eat eats ate lose loses lost sell sells sold spend spends spent leave leaves"
+        "give gives gave eat eats ate lose loses lost sell sells sold spend "
+        "spends spent leave leaves"
         " left break breaks broke fly flew flies use uses used wilt wilted die died throw threw pay"
         " paid pays drop drops dropped donate donates donated remove removes removed drink drank"
         " hatch hatched burst popped stolen steal".split(),
@@ -133,7 +135,8 @@ LOSSES = frozenset(
 )
 # Words of problems that the skill cannot solve.
 TRAPS = re.compile(
-    r"\b(twice|half|third|quarter|double|triple|times as|than|percent|%|some|other|ratio|average|age"
+    r"\b(twice|half|third|quarter|double|triple|times as|than|percent|%|some|other|ratio|average"
+    r"|age"
     r"|older|younger|years? (old|ago)|as many|as much|except|but)\b",
     re.IGNORECASE,
 )
@@ -175,14 +178,19 @@ def expression(text: str) -> list[str]:
         return []
     written = re.sub(r"\s+", " ", match[0].strip())
     tokens = TOKEN.findall(match[0])
-    if "".join(tokens) != re.sub(r"\s", "", match[0]) or sum(token in "+-*/**" for token in tokens) < 1:
+    if (
+        "".join(tokens) != re.sub(r"\s", "", match[0])
+        or sum(token in "+-*/**" for token in tokens) < 1
+    ):
         return []
     try:
         with localcontext(prec=60):
             value, rest_tokens = _sum(tokens)
     except DivisionByZero:
-        return ["That has no answer: division by zero is not defined.",
-                "There is no answer, because it divides by zero."]
+        return [
+            "That has no answer: division by zero is not defined.",
+            "There is no answer, because it divides by zero.",
+        ]
     except (InvalidOperation, IndexError, ValueError, OverflowError):
         return []
     if rest_tokens:
@@ -251,7 +259,9 @@ def digits(value: Decimal) -> str:
 
 def function(text: str) -> list[str]:
     """Answer a question about roots, squares, averages, prime numbers and the like."""
-    plain = re.sub(r"\b[a-z]+\b", lambda match: NUMBER_WORDS.get(match[0], match[0]), text.casefold())
+    plain = re.sub(
+        r"\b[a-z]+\b", lambda match: NUMBER_WORDS.get(match[0], match[0]), text.casefold()
+    )
     plain = re.sub(r"(?<=\d),(?=\d{3}\b)", "", plain)
     number = r"(-?\d{1,12}(?:\.\d{1,6})?)"
     if match := re.search(rf"\b(?:square )?root of {number}\b(?!.*\d)", plain):
@@ -263,13 +273,21 @@ def function(text: str) -> list[str]:
         value = match[1] or match[2]
         result = digits(Decimal(value) ** 2)
         return [f"The square of {value} is {result}.", f"It is {result}."]
-    if match := re.search(rf"\b(half of|double|twice|triple|a third of|a quarter of) {number}(?!.*\d)", plain):
+    if match := re.search(
+        rf"\b(half of|double|twice|triple|a third of|a quarter of) {number}(?!.*\d)", plain
+    ):
         factor = {"half of": Decimal("0.5"), "double": 2, "twice": 2, "triple": 3}.get(match[1])
         value = Decimal(match[2])
         with localcontext(prec=30):
             value = value * factor if factor else value / (3 if "third" in match[1] else 4)
-        return [f"{match[1]} {match[2]} is {digits(value)}.".capitalize(), f"It is {digits(value)}."]
-    kinds = "average|mean|sum|total|product|largest|biggest|highest|maximum|smallest|lowest|minimum|difference"
+        return [
+            f"{match[1]} {match[2]} is {digits(value)}.".capitalize(),
+            f"It is {digits(value)}.",
+        ]
+    kinds = (
+        "average|mean|sum|total|product|largest|biggest|highest|maximum|smallest|lowest|minimum"
+        "|difference"
+    )
     if match := re.search(rf"\b({kinds})\b[^\d-]*{LIST}(?!.*\d)", plain):
         numbers = [Decimal(item) for item in re.findall(r"-?\d+(?:\.\d+)?", match[2])]
         with localcontext(prec=30):
@@ -277,7 +295,10 @@ def function(text: str) -> list[str]:
         if result is not None:
             listed = ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}"
             joint = "between" if match[1] == "difference" else "of"
-            return [f"The {match[1]} {joint} {listed} is {digits(result)}.", f"It is {digits(result)}."]
+            return [
+                f"The {match[1]} {joint} {listed} is {digits(result)}.",
+                f"It is {digits(result)}.",
+            ]
     if match := re.search(r"\bis (\d{1,9}) (?:a )?(prime|even|odd)\b", plain):
         value = int(match[1])
         divisor = next((n for n in range(2, int(value**0.5) + 1) if value % n == 0), 0)
@@ -317,9 +338,11 @@ def word_problem(text: str) -> list[str]:
     plain = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
     plain = re.sub(
         r"\b[A-Za-z]+\b",
-        lambda match: NUMBER_WORDS.get(match[0].casefold(), match[0])
-        if match[0].casefold() not in ("zero", "one")
-        else match[0],
+        lambda match: (
+            NUMBER_WORDS.get(match[0].casefold(), match[0])
+            if match[0].casefold() not in ("zero", "one")
+            else match[0]
+        ),
         plain,
     )
     question = QUESTION.search(plain)
@@ -331,12 +354,18 @@ def word_problem(text: str) -> list[str]:
     story = plain[: question.start()] + plain[question.end() :]
     lower = plain.casefold()
     if len(numbers) == 2 and re.search(
-        r"\b(shared?|divided?|split|distributed?|shares|splits|divides|equally|evenly|each get)\b", lower
+        r"\b(shared?|divided?|split|distributed?|shares|splits|divides|equally|evenly|each get)\b",
+        lower,
     ):
         first, second = map(Decimal, numbers)
-        return _told(f"{digits(first)} divided by {digits(second)}", first / second if second else None)
+        return _told(
+            f"{digits(first)} divided by {digits(second)}", first / second if second else None
+        )
     each = re.search(r"\b(each|every|per|apiece|costs?)\b", lower)
-    if len(numbers) == 2 and each and not _changes(story):
+    is_price = re.search(r"how much", question[0], re.I) and re.search(
+        r"\b(at|for)\b.*\b(each|apiece|per)\b", lower
+    )
+    if len(numbers) == 2 and each and (is_price or not _changes(story)):
         first, second = map(Decimal, numbers)
         return _told(f"{digits(first)} times {digits(second)}", first * second)
     if each:
@@ -360,6 +389,11 @@ def word_problem(text: str) -> list[str]:
 
 
 _VERBS = frozenset(map(stem, "do does did is are was were has have will can".split()))
+
+
+def needs_reckoning(text: str) -> bool:
+    """Return True if a text has numbers that must be reckoned with, rather than read."""
+    return bool(re.search(r"\d", text)) and bool(TRAPS.search(text) or _changes(text))
 
 
 def _told(way: str, value: Decimal | None) -> list[str]:

@@ -11,48 +11,63 @@ from ..facts import load_facts
 from ..words import FILLERS, content_stems, sentences, stem, words
 from .chat import Chat, Reply
 from .given import MAX_LENGTH, Given, take_apart, tempt
+from .sums import needs_reckoning
 
 SUMMARY = re.compile(
-    r"\b(summari[sz]e|summary|sum up|tl;?dr|main (?:point|idea|message)s?|in a nutshell|shorten|gist"
+    r"\b(summari[sz]e|summary|sum up|tl;?dr|main (?:point|idea|message)s?|in a nutshell|shorten"
+    r"|gist"
     r"|what is (?:this|the) (?:text|article) about)\b",
     re.IGNORECASE,
 )
 MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 DATE = re.compile(
-    rf"\b(?:\d{{1,2}}(?:st|nd|rd|th)?(?: of)? (?:{MONTHS})(?:,? \d{{4}})?|(?:{MONTHS}) \d{{1,2}}(?:st|nd|rd|th)?(?:,? \d{{4}})?"
+    rf"\b(?:\d{{1,2}}(?:st|nd|rd|th)?(?: of)? (?:{MONTHS})(?:,? \d{{4}})?"
+    rf"|(?:{MONTHS}) \d{{1,2}}(?:st|nd|rd|th)?(?:,? \d{{4}})?"
     rf"|(?:{MONTHS}) \d{{4}}|\d{{4}}-\d{{2}}-\d{{2}}|\d{{1,2}}[./]\d{{1,2}}[./]\d{{2,4}}"
-    r"|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?:1[5-9]|20)\d\d(?! ?(?:euros?|dollars?|metres|kg|km)))\b"
+    r"|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?:1[5-9]|20)\d\d(?! ?(?:euros?|dollars?"
+    r"|metres|kg|km)))\b"
 )
 NUMBER = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)*(?![\w])")
 EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-NAME = re.compile(r"(?:[A-ZÀ-Ý][\w'’-]+|[A-Z]\.)(?: (?:van |de |von |da |del |la )?(?:[A-ZÀ-Ý][\w'’-]+|[A-Z]\.))*")
+NAME = re.compile(
+    r"(?:[A-ZÀ-Ý][\w'’-]+|[A-Z]\.)(?: (?:van |de |von |da |del |la )?(?:[A-ZÀ-Ý][\w'’-]+|[A-Z]\.))*"
+)
 NOT_NAMES = frozenset(
-    """Yesterday Today Tomorrow Monday Tuesday Wednesday Thursday Friday Saturday Sunday I The A An In On
-    At He She It They We You My Our His Her Their This That These Those There When Where Who What Which Why
-    How If And But Or So Then After Before While Since For From With By To Of As Not No Yes Please Dear Hello
-    Hi Mr Mrs Ms Dr Prof Last Next Every Each Some Many All Both One Two Three Later Now Here Our Also
-    January February March April May June July August September October November December""".split()
+    """Yesterday Today Tomorrow Monday Tuesday Wednesday Thursday Friday Saturday Sunday I The
+    A An In On At He She It They We You My Our His Her Their This That These Those There
+    When Where Who What Which Why How If And But Or So Then After Before While Since For
+    From With By To Of As Not No Yes Please Dear Hello Hi Mr Mrs Ms Dr Prof Last Next Every
+    Each Some Many All Both One Two Three Later Now Here Our Also January February March
+    April May June July August September October November December""".split()
 )
 EXTRACTION = re.compile(
-    r"\b(names?|people|persons?|dates?|numbers?|figures|amounts?|e-?mail(?: address)?(?:es)?s?|places|cities|countries"
+    r"\b(names?|people|persons?|dates?|numbers?|figures|amounts?|e-?mail(?: address)?(?:es)?s?"
+    r"|places|cities|countries"
     r"|locations|keywords?|key words)\b",
     re.IGNORECASE,
 )
 EXTRACT = re.compile(
-    r"\b(extract|list|find|pull|pick out|give me|get|identify|which|what|who|all|name|mentioned|occurs?|appears?)\b", re.I
+    r"\b(extract|list|find|pull|pick out|give me|get|identify|which|what|who|all|name|mentioned"
+    r"|occurs?|appears?)\b",
+    re.I,
 )
 NOT_THERE = (
     "The text does not say.",
     "That is not in the text.",
     "I don't know: the text does not say.",
 )
-ONLY_TEXT = re.compile(r"\b(text|article|passage|below|above|document|context|paragraph)\b", re.IGNORECASE)
+ONLY_TEXT = re.compile(
+    r"\b(text|article|passage|below|above|document|context|paragraph)\b", re.IGNORECASE
+)
 TASK_WORDS = frozenset(
     map(
         stem,
-        "answer question text passage article following below above using use only from according based "
-        "please say document context if does not know in the given information mentioned who what when "
-        "where which how many much long old why whom whose did tell find paragraph shop cannot reply with".split(),
+        "answer question text passage article following below above using use only "
+        "from according based "
+        "please say document context if does not know in the given information "
+        "mentioned who what when "
+        "where which how many much long old why whom whose did tell find paragraph "
+        "shop cannot reply with".split(),
     )
 )
 
@@ -60,12 +75,23 @@ TASK_WORDS = frozenset(
 def texts(chat: Chat) -> Reply | None:
     """Answer a task about a text in the message: a summary, an extraction, or a question."""
     given = take_apart(chat.message)
-    if given is None and chat.system and SUMMARY.search(chat.system) and len(sentences(chat.message)) > 2:
+    if (
+        given is None
+        and chat.system
+        and SUMMARY.search(chat.system)
+        and len(sentences(chat.message)) > 2
+    ):
         given = Given(chat.system, chat.message)
     if given is None:
         return from_earlier_text(chat)
     task = given.task if len(given.task) > 3 else chat.system
     text = given.text[:MAX_LENGTH]
+    if (
+        given.is_guess
+        and re.search(r"\bhow (?!do\b|does\b|did\b)", task, re.I)
+        and needs_reckoning(text)
+    ):
+        return None
     if SUMMARY.search(task) or (SUMMARY.search(chat.system) and not given.task):
         reply = summary(text, chat)
     else:
@@ -111,8 +137,15 @@ def by_centrality(lines: list[str]) -> list[int]:
 def extraction(task: str, text: str, message: str) -> Reply | None:
     """Return the names, dates, numbers, addresses or places of a text."""
     match = EXTRACTION.search(task)
-    if not match or not EXTRACT.search(task) or not re.search(
-        r"\b(extract|list|all|mentioned|occurs?|appears?|find|identify|in (?:this|the)|from)\b|:\s*$", task, re.I
+    if (
+        not match
+        or not EXTRACT.search(task)
+        or not re.search(
+            r"\b(extract|list|all|mentioned|occurs?|appears?|find|identify|in (?:this|the)"
+            r"|from)\b|:\s*$",
+            task,
+            re.I,
+        )
     ):
         return None
     what = match[1].casefold()
@@ -126,28 +159,46 @@ def extraction(task: str, text: str, message: str) -> Reply | None:
         count = Counter(word for word in words(text) if word not in FILLERS and len(word) > 3)
         hits, kind = [word for word, _ in count.most_common(5)], "keywords"
     else:
-        tables = {"places": ("cities", "countries"), "locations": ("cities", "countries"),
-                  "cities": ("cities",), "countries": ("countries",)}
+        tables = {
+            "places": ("cities", "countries"),
+            "locations": ("cities", "countries"),
+            "cities": ("cities",),
+            "countries": ("countries",),
+        }
         if what in tables:
             names = words(text)
-            hits = [things[0].name for begin, end, things in load_facts().find_things(text)
-                    if things[0].table.id in tables[what] and names[begin:end]]
+            hits = [
+                things[0].name
+                for begin, end, things in load_facts().find_things(text)
+                if things[0].table.id in tables[what] and names[begin:end]
+            ]
         else:
-            places = {thing.name for _, _, things in load_facts().find_things(text) for thing in things
-                      if thing.table.id in ("cities", "countries")}
-            hits = [name for name in find_names(text) if name not in places] if re.search(
-                r"people|person|who", task, re.I) else find_names(text)
+            places = {
+                thing.name
+                for _, _, things in load_facts().find_things(text)
+                for thing in things
+                if thing.table.id in ("cities", "countries")
+            }
+            hits = (
+                [name for name in find_names(text) if name not in places]
+                if re.search(r"people|person|who", task, re.I)
+                else find_names(text)
+            )
         kind = what if what in tables else "names"
     hits = list(dict.fromkeys(hits))
     if re.search(r"\bJSON\b", message):
         array = json.dumps(hits, ensure_ascii=False)
         return Reply("extraction", (array,), items=tuple(hits), is_fixed=True)
     if not hits:
-        return Reply("extraction", (f"There are no {kind} in the text.", f"The text has no {kind}."))
+        return Reply(
+            "extraction", (f"There are no {kind} in the text.", f"The text has no {kind}.")
+        )
     listed = ", ".join(hits)
     return Reply(
-        "extraction", (listed, f"The {kind} in the text: {listed}.", f"I see these {kind}: {listed}."),
-        brief=listed, items=tuple(hits),
+        "extraction",
+        (listed, f"The {kind} in the text: {listed}.", f"I see these {kind}: {listed}."),
+        brief=listed,
+        items=tuple(hits),
     )
 
 
@@ -169,8 +220,10 @@ def find_names(text: str) -> list[str]:
 
 def _is_name(word: str, text: str) -> bool:
     """Return True if a word at the beginning of a sentence has a capital letter elsewhere, too."""
-    return bool(re.search(rf"(?<=[a-z,] ){re.escape(word)}\b", text)) or bool(load_facts().things(word)) and (
-        load_facts().things(word)[0].name == word
+    return (
+        bool(re.search(rf"(?<=[a-z,] ){re.escape(word)}\b", text))
+        or bool(load_facts().things(word))
+        and (load_facts().things(word)[0].name == word)
     )
 
 
@@ -186,19 +239,29 @@ def in_text(task: str, text: str, chat: Chat) -> Reply | None:
             return Reply("reading", NOT_THERE)
         return None
     line = lines[scored]
-    return Reply("reading", (line, f"The text says: {line}", f'In the text: "{line}"'), brief=_value_in(question, line))
+    return Reply(
+        "reading",
+        (line, f"The text says: {line}", f'In the text: "{line}"'),
+        brief=_value_in(question, line),
+    )
 
 
 def _question_of(task: str) -> str:
     lines = sentences(task)
     asks = [line for line in lines if line.endswith("?")]
     if not asks:
-        asks = [line for line in lines if re.search(r"\b(who|what|when|where|which|how|say|tell)\b", line, re.I)]
+        asks = [
+            line
+            for line in lines
+            if re.search(r"\b(who|what|when|where|which|how|say|tell)\b", line, re.I)
+        ]
     return asks[-1] if asks else ""
 
 
 WANTED = {
-    "when": DATE.pattern + r"|\b(?:at|from|on|after|before|in) (?:\d|nine|ten|eight|seven|six|five|noon|midnight)|\bo'clock\b",
+    "when": DATE.pattern
+    + r"|\b(?:at|from|on|after|before|in) (?:\d|nine|ten|eight|seven|six|five|noon|midnight)"
+    r"|\bo'clock\b",
     "many": r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|hundred|thousand|no)\b",
     "much": r"\d|\bfree\b",
     "who": r"(?<=[a-z,] )[A-Z]\w+|^[A-Z]\w+ [A-Z]\w+|\bby\b|\b(?:he|she|they)\b",
@@ -213,15 +276,25 @@ def _best_sentence(question: str, lines: list[str]) -> int | None:
         return None
     stems = [{_family(root) for root in content_stems(line)} for line in lines]
     frequency = Counter(root for roots in stems for root in roots)
-    weight = {root: math.log(1 + len(lines) / frequency[root]) if frequency[root] else math.log(1 + len(lines))
-              for root in wanted}
+    weight = {
+        root: math.log(1 + len(lines) / frequency[root])
+        if frequency[root]
+        else math.log(1 + len(lines))
+        for root in wanted
+    }
     total = sum(weight.values())
     asked = set(words(question))
     best = (0.0, 0)
     for place, roots in enumerate(stems):
-        carried = stems[place - 1] if place and re.match(r"(it|he|she|they|this|its|their|his|her)\b", lines[place], re.I) else set()
-        share = (sum(weight[root] for root in wanted & roots)
-                 + 0.8 * sum(weight[root] for root in (wanted & carried) - roots)) / total
+        carried = (
+            stems[place - 1]
+            if place and re.match(r"(it|he|she|they|this|its|their|his|her)\b", lines[place], re.I)
+            else set()
+        )
+        share = (
+            sum(weight[root] for root in wanted & roots)
+            + 0.8 * sum(weight[root] for root in (wanted & carried) - roots)
+        ) / total
         if not wanted & roots:
             share *= 0.5
         for word, pattern in WANTED.items():
@@ -231,9 +304,19 @@ def _best_sentence(question: str, lines: list[str]) -> int | None:
     return -best[1] if best[0] > 0.55 else None
 
 
-FAMILIES = [["cost", "price", "ticket fee", "expensive", "pay"], ["park", "parking"], ["open", "opening"],
-            ["close", "closed"], ["build", "built"], ["found", "founded", "founder"], ["begin", "start"],
-            ["live", "living"], ["buy", "bought", "sell"], ["write", "wrote", "written"], ["long", "length"]]
+FAMILIES = [
+    ["cost", "price", "ticket fee", "expensive", "pay"],
+    ["park", "parking"],
+    ["open", "opening"],
+    ["close", "closed"],
+    ["build", "built"],
+    ["found", "founded", "founder"],
+    ["begin", "start"],
+    ["live", "living"],
+    ["buy", "bought", "sell"],
+    ["write", "wrote", "written"],
+    ["long", "length"],
+]
 FAMILY = {stem(word): stem(group[0]) for group in FAMILIES for word in group}
 
 
@@ -246,7 +329,9 @@ def _value_in(question: str, line: str) -> str:
     asked = set(words(question))
     if "when" in asked and (match := DATE.search(line)):
         return match[0]
-    if asked & {"many", "much", "long", "old"} and (match := re.search(r"\d[\d.,]*(?: [a-z]+)?", line)):
+    if asked & {"many", "much", "long", "old"} and (
+        match := re.search(r"\d[\d.,]*(?: [a-z]+)?", line)
+    ):
         return match[0]
     if "who" in asked and (names := find_names(line)):
         return names[0]
@@ -265,20 +350,35 @@ def from_earlier_text(chat: Chat) -> Reply | None:
     for source in (*reversed(chat.earlier), chat.system):
         given = take_apart(source)
         body = given.text if given else source
-        lines = [line for line in sentences(body[:MAX_LENGTH]) if not _is_instruction(line) and not line.endswith("?")]
-        if len(lines) < 2:
+        lines = [
+            line
+            for line in sentences(body[:MAX_LENGTH])
+            if not _is_instruction(line) and not line.endswith("?")
+        ]
+        if len(lines) < (1 if source is chat.system else 2):
             continue
         place = _best_sentence(chat.text, lines)
         if place is not None:
             line = lines[place]
-            return Reply("reading", (line, f"The text says: {line}", f"As the text says: {line}"),
-                         brief=_value_in(chat.text, line))
-        if source is chat.system and re.search(r"\bonly\b[^.]*\b(text|context|information|facts|document)", source, re.I):
+            return Reply(
+                "reading",
+                (line, f"The text says: {line}", f"As the text says: {line}"),
+                brief=_value_in(chat.text, line),
+            )
+        if source is chat.system and re.search(
+            r"\bonly\b[^.]*\b(text|context|information|facts|document)", source, re.I
+        ):
             return Reply("reading", NOT_THERE)
     return None
 
 
 def _is_instruction(line: str) -> bool:
-    return bool(re.match(
-        r"(?:please )?(?:you (?:are|will|should|must|answer|speak|always|only)|answer|reply|respond|be|do not|don't|never"
-        r"|always|use|if|write|speak|keep|give|explain|classify|summari[sz]e|say)\b", line, re.I))
+    return bool(
+        re.match(
+            r"(?:please )?(?:you (?:are|will|should|must|answer|speak|always|only)|answer|reply"
+            r"|respond|be|do not|don't|never"
+            r"|always|use|if|write|speak|keep|give|explain|classify|summari[sz]e|say)\b",
+            line,
+            re.I,
+        )
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ..facts import load_facts
 from ..words import content_stems, sentences, stem, words
 from .chat import Chat, Reply
 from .given import VOID, find_command, take_apart
@@ -38,7 +39,8 @@ QUESTION_STEMS = frozenset(
     map(
         stem,
         "who where when how why whose whom call called name named remember know said told tell say"
-        " again mentioned mention earlier before asked ask i my me mine our am are was is do did can"
+        " again mentioned mention earlier before asked ask i my me mine our "
+        "am are was is do did can"
         " recall and much many mine yet still old".split(),
     )
 ) - {"old"}
@@ -50,32 +52,45 @@ SYNONYMS = {
         ["live", "home", "reside"],
         ["like", "love", "enjoy"],
         ["birthday", "born", "birth"],
-        ["instrument", "cello", "piano", "violin", "guitar", "flute", "trumpet", "drum", "drums"],
         ["pet", "pets"],
     )
     for word in group
 }
 STATEMENT = re.compile(
     r"^(?:(?:hi|hello|hey|well|so|by the way|note|fyi|just so you know)[,:!.]? )*"
-    r"(?:please )?(?:(?:remember|note|keep in mind)(?: this| that)*\b|my |our |i am |i'm |i was born |i live "
+    r"(?:please )?(?:(?:remember|note|keep in mind)(?: this| that)*\b|my |our |i am |i'm "
+    r"|i was born |i live "
     r"|i work |i have |i've |i like |i love |i prefer |i hate |i speak |i play |i drive |i own "
     r"|we are |we have |we live |the [\w -]{2,40} (?:is|are|was|were) )",
     re.IGNORECASE,
 )
 PERSONAL_QUESTION = re.compile(
-    r"^(?:and )?(?:(?:so|now|hey|please|do you (?:know|remember|recall)|can you tell me|tell me)[, ]+)*"
-    r"(?:(?:what(?:'s| is| was| are)|who(?:'s| is| was)|when is|where is|how old is) (?:my|our) [\w']+(?: [\w']+)?"
+    r"^(?:and )?(?:(?:so|now|hey|please|do you (?:know|remember|recall)|can you tell me"
+    r"|tell me)[, ]+)*"
+    r"(?:(?:what(?:'s| is| was| are)|who(?:'s| is| was)|when is|where is|how old is) (?:my"
+    r"|our) [\w']+(?: [\w']+)?"
     r"|where do i (?:live|work)|how old am i|when is my birthday|what do i (?:like|do|play))"
     r"(?: called| named| name| again)*\s*\??$",
     re.IGNORECASE,
 )
-NOT_PERSONAL = frozenset(map(stem, "endpoint key token quota options mistake error problem".split()))
+NOT_PERSONAL = frozenset(
+    map(stem, "endpoint key token quota options mistake error problem".split())
+)
 SWAPS = [
-    (r"\bI am\b|\bI'm\b|\bI’m\b", "you are"), (r"\bI was\b", "you were"), (r"\bI've\b", "you have"),
-    (r"\bmy\b", "your"), (r"\bmine\b", "yours"), (r"\bI\b|\bme\b", "you"), (r"\bour\b", "your"),
-    (r"\bwe are\b", "you are"), (r"\bwe\b|\bus\b", "you"), (r"\bmyself\b", "yourself"),
+    (r"\bI am\b|\bI'm\b|\bI’m\b", "you are"),
+    (r"\bI was\b", "you were"),
+    (r"\bI've\b", "you have"),
+    (r"\bmy\b", "your"),
+    (r"\bmine\b", "yours"),
+    (r"\bI\b|\bme\b", "you"),
+    (r"\bour\b", "your"),
+    (r"\bwe are\b", "you are"),
+    (r"\bwe\b|\bus\b", "you"),
+    (r"\bmyself\b", "yourself"),
 ]
-NAMED = re.compile(r"\b(?:an?|one|my|our) ([\w -]{2,30}?),? (?:named|called|who is called) (.+)$", re.IGNORECASE)
+NAMED = re.compile(
+    r"\b(?:an?|one|my|our) ([\w -]{2,30}?),? (?:named|called|who is called) (.+)$", re.IGNORECASE
+)
 
 
 def told(chat: Chat) -> Reply | None:
@@ -101,7 +116,7 @@ def told_facts(chat: Chat) -> Reply | None:
     clauses = [clause for message in chat.earlier for clause in _told_clauses(message)]
     for place, clause in enumerate(clauses):
         have = _roots(clause)
-        if not wanted or not wanted <= have:
+        if not wanted or not wanted - _kinds_in(clause) <= have or not wanted & have:
             continue
         is_personal = re.search(r"\b(I|my|me|our|we)\b", clause, re.IGNORECASE)
         named = NAMED.search(clause)
@@ -114,8 +129,11 @@ def told_facts(chat: Chat) -> Reply | None:
             best = (score, place, clause)
     if best is not None:
         said = to_you(best[2])
-        return Reply("memory", (f"{said}.", f"You told me: {said[0].lower()}{said[1:]}.",
-                                f"{said}, as you said."), brief=_value(best[2]))
+        return Reply(
+            "memory",
+            (f"{said}.", f"You told me: {said[0].lower()}{said[1:]}.", f"{said}, as you said."),
+            brief=_value(best[2]),
+        )
     return None
 
 
@@ -129,7 +147,8 @@ def not_told(chat: Chat) -> Reply | None:
         return Reply(
             "memory",
             (
-                "I don't know: you have not told me. I know only what stands in the messages of this request.",
+                "I don't know: you have not told me. I know only what stands in the "
+                "messages of this request.",
                 "I don't know that, because no message of this conversation says it.",
                 "I don't know. Tell me, and send that message along with the next question.",
             ),
@@ -157,12 +176,16 @@ def _told_clauses(message: str) -> list[str]:
         plain = re.sub(
             r"^(?:(?:hi|hello|hey|well|so|by the way|fyi|just so you know|please)[,:!]? )*"
             r"(?:please )?(?:(?:remember|note|keep in mind)(?: that\b|:)? ?)?",
-            "", sentence, flags=re.IGNORECASE,
+            "",
+            sentence,
+            flags=re.IGNORECASE,
         ).rstrip(".! ")
         clauses += [
             part
             for part in re.split(
-                r",? (?:and|but) (?=(?:I|my|our|we|an?|one|the|she|he)\b)|[,;] (?=(?:I|my|our|we|an?)\b)", plain
+                r",? (?:and|but) (?=(?:I|my|our|we|an?|one|the|she|he)\b)|[,;] (?=(?:I|my|our|we"
+                r"|an?)\b)",
+                plain,
             )
             if len(part.split()) > 1
         ]
@@ -188,7 +211,19 @@ def _value(clause: str) -> str:
     return match[2] if match else ""
 
 
+def _kinds_in(clause: str) -> set[str]:
+    """Return the stems of the names of the kinds that words of a clause belong to."""
+    kinds = [kind for word in words(clause) for kind in load_facts().kinds_of(word)]
+    return {_root(word) for kind in kinds for name in kind.names for word in words(name)}
+
+
+def _root(word: str) -> str:
+    return SYNONYMS.get(stem(word), stem(word))
+
+
 def _roots(text: str) -> set[str]:
+    if re.search(r"\b(?:likes?|loves?|enjoys?)\b", text, re.IGNORECASE):
+        text += " enjoy"
     return {SYNONYMS.get(root, root) for root in content_stems(text)} | (
         {stem("old")} if re.search(r"\bi(?:'m| am) \d+\b", text, re.I) else set()
     )
@@ -196,15 +231,21 @@ def _roots(text: str) -> set[str]:
 
 def _is_question(text: str) -> bool:
     first = (words(text) or [""])[0]
-    return "?" in text or first in (
-        "what who where when which how whose whats do did tell remind am is are can").split()
+    return (
+        "?" in text
+        or first
+        in ("what who where when which how whose whats do did tell remind am is are can").split()
+    )
 
 
 def user_name(text: str, earlier: Sequence[str]) -> list[str]:
     """Answer the question for the user's name from earlier messages, or greet the user by name."""
     if NAME_QUESTION.search(text):
-        names = [match[1] for message in (*earlier, text)
-                 for match in (*NAME.finditer(message), *NAME_AFTER_I_AM.finditer(message))]
+        names = [
+            match[1]
+            for message in (*earlier, text)
+            for match in (*NAME.finditer(message), *NAME_AFTER_I_AM.finditer(message))
+        ]
         if names:
             return [
                 f"Your name is {names[-1]}.",
