@@ -199,8 +199,7 @@ class Facts:
 
     def things(self, name: str) -> list[Thing]:
         """Return the things with a name, which may be a plural."""
-        key = plain(name) or ("",)
-        return self._things.get(key) or self._things.get((*key[:-1], singular(key[-1])), [])
+        return self._named(self._things, plain(name))
 
     def name_words(self) -> set[str]:
         """Return the words of the English names of all things."""
@@ -217,8 +216,14 @@ class Facts:
 
     def kinds_of(self, name: str) -> list[Kind]:
         """Return the kinds that something belongs to."""
-        key = plain(name) or ("",)
-        return self._kinds_of.get(key) or self._kinds_of.get((*key[:-1], singular(key[-1])), [])
+        return self._named(self._kinds_of, plain(name))
+
+    @staticmethod
+    def _named(index: dict[tuple[str, ...], list], key: tuple[str, ...]) -> list:
+        """Return what an index has for the words of a name, whose last may be a plural."""
+        if not key:
+            return []
+        return index.get(key) or index.get((*key[:-1], singular(key[-1])), [])
 
     def unit(self, name: str) -> dict | None:
         """Return the row of a unit by a name or a symbol of it."""
@@ -229,22 +234,22 @@ class Facts:
 
         begin and end count words.
         """
-        return self._scan(words(text), lambda name: self.things(" ".join(name)))
+        return self._scan(words(text), lambda name: self._named(self._things, name))
 
     def find_members(self, text: str) -> list[tuple[int, int, list[Kind]]]:
         """Return (begin, end, kinds) for each member of a kind in the words of a text."""
-        return self._scan(words(text), lambda name: self.kinds_of(" ".join(name)))
+        return self._scan(words(text), lambda name: self._named(self._kinds_of, name))
 
     def find_kinds(self, text: str) -> list[tuple[int, int, Kind]]:
         """Return (begin, end, kind) for each name of a kind in the words of a text."""
-        return self._scan(words(text), lambda name: self._kinds.get(tuple(name)))
+        return self._scan(words(text), self._kinds.get)
 
     @staticmethod
     def _scan(all_words: list[str], look_up) -> list:
         hits, begin = [], 0
         while begin < len(all_words):
             for end in range(min(len(all_words), begin + 5), begin, -1):
-                name = all_words[begin:end]
+                name = tuple(all_words[begin:end])
                 if name[0] in ARTICLES or name[-1] in ARTICLES:
                     continue
                 value = look_up(name)

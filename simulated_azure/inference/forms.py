@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cache
+from functools import cache, lru_cache
 
 from .words import FILLERS, sentences, words
 
@@ -89,7 +89,7 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
         ),
         (rf"{LEAD}\b(?:an? )?(?:numbered|ordered) list\b", "numbers"),
         (
-            r",?\s*\b(?:each on its own line|each on a new line|one (?:per|on each|a) line"
+            r",? ?\b(?:each on its own line|each on a new line|one (?:per|on each|a) line"
             r"|on separate lines|one below the other)\b",
             "lines",
         ),
@@ -144,6 +144,7 @@ NEGATION = re.compile(
 )
 
 
+@lru_cache(maxsize=1024)
 def read_form(text: str) -> tuple[Form, str]:
     """Return (the form that a text asks for, the text without the phrases that ask for it).
 

@@ -368,6 +368,8 @@ class Conversation:
             for family in families
         }
         self._recognise = lru_cache(maxsize=4096)(self._recognise_text)
+        self._understand = lru_cache(maxsize=1024)(self._understand_message)
+        self._find_topic = lru_cache(maxsize=256)(self._find_topic_of)
 
     @property
     def topics(self) -> list[Topic]:
@@ -416,14 +418,20 @@ class Conversation:
             tuple((text, answers[text]) for text in earlier if text in answers),
         )
         yield 0.0
+        form = system_form | (understood.form | wish)
+        return self._find_topic(chat, understood, manner, form)
+
+    def _find_topic_of(self, chat: Chat, understood: Understood, manner: str, form: Form) -> Topic:
+        """Return the topic of the answer to a conversation. ``_find_topic`` is its cache.
+
+        form: what counts for an answer of the data files.
+        """
         reply = self._reply(chat, understood)
         if reply:
-            form = Form() if reply.is_fixed else chat.form
-            return _topic_of_reply(reply, form)
-        form = system_form | (understood.form | wish)
+            return _topic_of_reply(reply, Form() if reply.is_fixed else chat.form)
         if understood.id in ("", "unknown"):
             form = Form()
-        return self._topic_in_form(understood.id or "unknown", manner, form, message)
+        return self._topic_in_form(understood.id or "unknown", manner, form, chat.message)
 
     def _reply(self, chat: Chat, understood: Understood) -> Reply | None:
         """Return the reply of a skill, or None if a question of the data files goes first."""
@@ -472,7 +480,7 @@ class Conversation:
             re.sub(r'Try "[^"]*", "[^"]*" or "[^"]*"', lambda _: listed, text) for text in answers
         ]
 
-    def _understand(self, text: str, previous: str) -> Understood:
+    def _understand_message(self, text: str, previous: str) -> Understood:
         """Return which question of the data files a message of the user asks, and in which form.
 
         previous: the id of the question before it, or "".

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..words import sentences
 from .chat import Chat, Reply
@@ -19,7 +20,7 @@ DELIMITERS = [
         r'"""(.+?)"""',
         r"'''(.+?)'''",
         r"```(?:\w*\n)?(.+?)```",
-        r"<(\w+)>(.+?)</\1>",
+        r"<(\w+)>([^<]+(?:<(?!/\1>)[^<]*)*)</\1>",
         r"(?m)^-{3,}\s*$(.+?)^-{3,}\s*$",
         r"(?m)^={3,}\s*$(.+?)^={3,}\s*$",
         r"#{3,}\s*\n?(.+?)#{3,}",
@@ -97,6 +98,7 @@ class Given:
     is_guess: bool = False
 
 
+@lru_cache(maxsize=256)
 def take_apart(message: str) -> Given | None:
     """Return a message's task and its text, or None if it has no text."""
     message = message[:MAX_LENGTH].strip()
@@ -118,11 +120,15 @@ def take_apart(message: str) -> Given | None:
     head, colon, tail = message.partition(":")
     is_head = len(head.split()) <= 40 and len(sentences(head)) <= 3 and not VOID.search(head)
     if (
-        colon
-        and is_head
-        and TASK.search(sentences(head)[0] if head.strip() else "")
-        and len(tail.split()) >= 3
-    ) and "\n" not in head.strip() and not re.match(r"\S", tail):
+        (
+            colon
+            and is_head
+            and TASK.search(sentences(head)[0] if head.strip() else "")
+            and len(tail.split()) >= 3
+        )
+        and "\n" not in head.strip()
+        and not re.match(r"\S", tail)
+    ):
         parts = [part.strip() for part in re.split(r"\n\s*\n", tail.strip())]
         if len(parts) > 1 and parts[-1].endswith("?"):
             return Given(f"{head} {parts[-1]}", "\n".join(parts[:-1]), is_first=True)
@@ -212,6 +218,7 @@ def find_command(text: str) -> str:
 
     Without words that void the task, only an order at the beginning of a sentence counts.
     """
+    text = re.sub(r"\s*\n\s*", "\n", text)
     void = VOID.search(text)
     match = COMMAND.search(text, max(0, void.end() - 5)) if void else None
     if not match:

@@ -94,6 +94,8 @@ def keys_in(text: str) -> list[str]:
             re.sub(r"^(?:the|a|an|its|and|&)\s+", "", part.strip(" .:\"'`"), flags=re.IGNORECASE)
             for part in re.split(r",|\band\b|&|/", listed)
         ]
+        if not match[1] and any(" of " in name for name in names):  # "the capitals of ..."
+            continue
         names = [re.sub(r"\W+", "_", name.strip()).strip("_") for name in names]
         names = [name for name in names if name and len(name.split("_")) <= 4]
         if names and (match[1] or _are_columns(names)):
@@ -251,13 +253,13 @@ def _sentiment_object(chat: Chat, keys: list[str]) -> Reply | None:
 
 def _next_object(chat: Chat) -> Reply | None:
     """Answer a follow-up to a prompt for JSON that only names another thing."""
+    if not chat.earlier or not re.search(r"\bjson\b", chat.earlier[-1], re.IGNORECASE):
+        return None
     rest = {word for word in words(chat.text) if word not in FILLERS}
     things = load_facts().find_things(chat.text)
-    if not chat.earlier or len(things) != 1 or len(rest) > things[0][1] - things[0][0]:
+    if len(things) != 1 or len(rest) > things[0][1] - things[0][0]:
         return None
     before = chat.earlier[-1]
-    if not re.search(r"\bjson\b", before, re.IGNORECASE):
-        return None
     keys = keys_in(before)
     chosen = _subjects(chat.text, keys) or things[0][2]
     return _as_reply(describe(chosen[0], keys), is_bare=bool(ONLY.search(before)))

@@ -120,7 +120,7 @@ def told_facts(chat: Chat) -> Reply | None:
             continue
         is_personal = re.search(r"\b(I|my|me|our|we)\b", clause, re.IGNORECASE)
         named = NAMED.search(clause)
-        if personal and not (is_personal or named or re.match("remember|note", clause, re.I)):
+        if personal and not (is_personal or named or re.match("this|the", clause, re.I)):
             continue
         if is_personal and not personal and not named:
             continue
