@@ -207,7 +207,7 @@ class Facts:
             word
             for table in self.tables.values()
             for thing in table.things
-            for word in words(thing.name)
+            for word in words(f"{thing.name} {thing.value('continent')}")
         }
 
     def kind(self, name: str) -> Kind | None:

@@ -79,12 +79,13 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
     table = [
         (rf"{LEAD}\b{AMOUNT}{COUNT} (?:short |simple |complete |full )?sentences?\b", "sentences"),
         (
-            rf"{LEAD}\b{AMOUNT}{COUNT}[ -](?:short |simple )?words?\b(?! for\b| that\b| in\b)",
+            rf"{LEAD}\b{AMOUNT}{COUNT}[ -](?:short |simple )?words?\b"
+            r"(?! for\b| that\b| in (?:german|french|spanish|italian|latin)\b)",
             "words",
         ),
         (
-            rf"{LEAD}\b(?:{COUNT} |the form of )?(?:short )?(?:bullets?|bullet[ -]?points?"
-            rf"|bullet(?:ed)?[ -]lists?)\b",
+            rf"{LEAD}\b(?:{COUNT} |the form of )?(?:short )?"
+            r"(?:bullet[ -]?points?|bullet(?:ed)?[ -]lists?|bullets?)\b",
             "bullets",
         ),
         (rf"{LEAD}\b(?:an? )?(?:numbered|ordered) list\b", "numbers"),
@@ -165,6 +166,8 @@ def read_form(text: str) -> tuple[Form, str]:
 def _part(name: str, match: re.Match[str]) -> Form | None:
     """Return the form that a match asks for, or None if it asks for none."""
     if name in ("sentences", "words"):
+        if re.search(r"\beach\b", match[0], re.IGNORECASE):
+            return Form()
         count = match[2].lower()
         number = NUMBER_WORDS.get(count) or (int(count) if count.isdigit() else 1)
         if not number:

@@ -202,6 +202,17 @@ class Recogniser:
                     best = max(best, (core_share * common / main_weight, id))
         return best[1]
 
+    def names_another(self, text: str, id: str) -> bool:
+        """Return True if a text names a thing that no form of a question names: "in Africa".
+
+        A name has a capital letter and is not the first word.
+        """
+        for match in re.finditer(r"(?<=[\w,'’] )[A-Z]\w+", text):
+            (word, *_) = words(match[0]) or [""]
+            if word in self._names and id not in self._ids_with.get(self._root(word), ()):
+                return bool(id)
+        return False
+
     def nearest(self, text: str, count: int) -> list[str]:
         """Return the ids of the questions that share most with a text, or examples, at most count.
 
@@ -509,6 +520,8 @@ class Conversation:
             if id:
                 return Understood(id, manner, form, is_exact=score > EXACT, is_near=True)
         id = self._recogniser.by_core(text)
+        if self._recogniser.names_another(text, id):
+            id = ""
         if id or not manner:
             return Understood(id or "unknown", "", form)
         score, id = self._recognise(rest, family)
@@ -530,6 +543,8 @@ class Conversation:
         family: that of the question before it, whose short forms count, too; "" for none.
         """
         alone = self._recogniser.by_form(text)
+        if self._recogniser.names_another(text, alone[1]):
+            alone = (0.0, "")
         recogniser = self._follow_up_recognisers.get(family)
         follow_up = recogniser.by_form(text) if recogniser else (0.0, "")
         return follow_up if follow_up[0] >= alone[0] else alone

@@ -68,6 +68,18 @@ def test_an_unknown_question_gets_an_honest_answer(say, question):
     assert "simulat" in text and "AZURE_INFERENCE_ENDPOINT" in text and "don't know" in text
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the highest mountain in Africa?",
+        "What is the longest river in Spain?",
+        "What is the largest planet near Berlin?",
+    ],
+)
+def test_a_question_about_another_place_is_not_answered_for_the_known_one(assistant, question):
+    assert topic_name(assistant, question) == "unknown"
+
+
 def test_every_known_form_is_recognised_as_its_question(assistant):
     wrong = [
         (question.id, form, name)

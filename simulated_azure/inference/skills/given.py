@@ -149,11 +149,12 @@ def take_apart(message: str) -> Given | None:
             text = "\n".join(part for other, part in enumerate(paragraphs) if other != place)
             return Given(paragraphs[place], text, is_first=place > 0)
     lines = sentences(message)
+    asks_of_this = r"\b(this|following)\b.*(\?|:)$|\b(text|article|passage)\b.*\?$"
+    if len(lines) >= 2 and re.search(asks_of_this, lines[0], re.IGNORECASE):
+        return Given(lines[0], " ".join(lines[1:]))
     if len(lines) >= 3:
         if lines[-1].endswith("?") and not any(line.endswith("?") for line in lines[:-1]):
             return Given(lines[-1], " ".join(lines[:-1]), is_first=True, is_guess=True)
-        if lines[0].endswith("?") and re.search(r"\b(text|article|passage)\b", lines[0], re.I):
-            return Given(lines[0], " ".join(lines[1:]))
         if re.match(
             r"(?:please |can you |could you )?(?:summari[sz]e|sum up|shorten|extract)",
             lines[0],

@@ -8,8 +8,10 @@ import re
 from ..facts import Thing, load_facts, stems
 from ..words import FILLERS, words
 from .chat import Chat, Reply
+from .given import take_apart
 from .knowledge import NAME_REQUEST, of_kind
 from .sentiment import judge, reviewed_text
+from .texts import first_of_kind
 
 ONLY = re.compile(
     r"\b(?:only|just|nothing else|no (?:other|extra|further|additional) (?:text|words?)"
@@ -42,6 +44,9 @@ def json_objects(chat: Chat) -> Reply | None:
     sentiment = _sentiment_object(chat, keys)
     if sentiment:
         return sentiment
+    extracted = _extracted_object(chat)
+    if extracted:
+        return extracted
     things = _subjects(chat.message, keys)
     if not things and len(words(chat.message)) <= 3 and not keys_in(chat.message):
         things = [hits[0] for _, _, hits in load_facts().find_things(chat.message)]
@@ -97,9 +102,18 @@ def keys_in(text: str) -> list[str]:
         if not match[1] and any(" of " in name for name in names):  # "the capitals of ..."
             continue
         names = [re.sub(r"\W+", "_", name.strip()).strip("_") for name in names]
-        names = [name for name in names if name and len(name.split("_")) <= 4]
+        names = [
+            name
+            for name in names
+            if name and len(name.split("_")) <= 4 and not ONLY.search(name.replace("_", " "))
+        ]
         if names and (match[1] or _are_columns(names)):
             return list(dict.fromkeys(names))
+    match = re.search(r"\bjson\b[^:]*:\s*([\w, ]+)\W*$", text, re.IGNORECASE)
+    if match:
+        names = [part.strip().replace(" ", "_") for part in re.split(r",|\band\b", match[1])]
+        if len(names) > 1 and all(names) and _are_columns(names[1:]):
+            return names
     return []
 
 
@@ -224,6 +238,30 @@ def _kind_array(chat: Chat) -> list | None:
         )
     reply = of_kind(Chat(f"name {match[1]}")) if match else None
     return list(reply.items) or [reply.brief] if reply and (reply.items or reply.brief) else None
+
+
+def _extracted_object(chat: Chat) -> Reply | None:
+    """Return names, places, dates and numbers of a given text by the keys that are wanted."""
+    given = take_apart(chat.message)
+    match = re.search(
+        r"\bextract (?:the |all )*([\w, ]+?)(?: from\b.*| as\b.*| in\b.*| of\b.*|\W*)$",
+        given.task if given else "",
+        re.IGNORECASE | re.DOTALL,
+    )
+    keys = (keys_in(given.task) if given else []) or (
+        [part.strip().replace(" ", "_") for part in re.split(r",|\band\b", match[1])]
+        if match
+        else []
+    )
+    if not given or not keys or not re.search(r"\b(extract|from|text)\b", given.task, re.I):
+        return None
+    if any(key.casefold().rstrip("s") + "s" in PLURAL_KEYS and key.endswith("s") for key in keys):
+        return None
+    values = {key: first_of_kind(key, given.text) for key in keys}
+    return _as_reply(values, is_bare=bool(ONLY.search(f"{chat.system}\n{given.task}")))
+
+
+PLURAL_KEYS = frozenset(("names", "dates", "numbers", "places", "cities", "people", "keywords"))
 
 
 def _sentiment_object(chat: Chat, keys: list[str]) -> Reply | None:

@@ -21,13 +21,14 @@ QUESTION_WORDS = frozenset(
 ALLOWED = QUESTION_WORDS | frozenset(
     map(
         stem,
-        """use used official main usual chemical city country world name planet located situated
-        lie lies find currently known called people person belong does there exactly
-        approximately roughly currently its their they it he she animal element book
-        programming river mountain fruit vegetable still today was ist war wer wie von der die
-        das den dem des in quelle quel est la le les l de du des d liegt heisst only city
-        answer please sit sits stand number total each typical first release correct common
-        again right remind novel play famous work state capital town place""".split(),
+        """use used official main usual chemical city country world name planet located
+        situated lie lies find currently known called people person belong does there
+        exactly approximately roughly currently its their they it he she animal element book
+        programming river mountain fruit vegetable still today was ist war wer wie von der
+        die das den dem des in quelle quel est la le les l de du des d liegt heisst only
+        city answer please sit sits stand number total each typical first release correct
+        common flows flow through again right remind novel play famous work state capital
+        town place""".split(),
     )
 )
 FOLLOW_UP = re.compile(r"^\s*(?:and|what about|how about|or|und|et|then)\b", re.IGNORECASE)
@@ -564,6 +565,14 @@ def of_kind(chat: Chat) -> Reply | None:
     members, language = list(kind.members), ""
     if chat.form.language in kind.translations and kind.translations[chat.form.language]:
         members, language = list(kind.translations[chat.form.language]), chat.form.language
+    elif chat.form.language in ("de", "fr"):
+        place = ("de", "fr").index(chat.form.language) + 1
+        in_dictionary = {plain(row[0]): row[place] for row in known.dictionary if row[place]}
+        translated = [
+            in_dictionary[plain(member)] for member in members if plain(member) in in_dictionary
+        ]
+        if len(translated) >= count:
+            members, language = translated, chat.form.language
     if how_many in ("all", "all the", "the"):
         if not kind.complete and kind.names[1:] and match[2].strip() == kind.names[0]:
             return None
@@ -799,6 +808,22 @@ IS_A = re.compile(
 
 def membership(chat: Chat) -> Reply | None:
     """Say whether a thing belongs to a kind, if the tables can tell."""
+    either = re.match(
+        r"\s*(?:is|are) (.+?) (an? [\w ]+?),? or (an? [\w ]+?)\s*\?*\s*$", chat.text, re.IGNORECASE
+    )
+    if either:
+        for kind_name in either.groups()[1:]:
+            reply = membership(Chat(f"is {either[1]} {kind_name}"))
+            if reply and reply.brief == "Yes":
+                return Reply(
+                    "facts",
+                    tuple(
+                        re.sub(r"^Yes[,.] (\w)", lambda m: m[1].upper(), a)
+                        for a in reply.answers[:1]
+                    ),
+                    brief=kind_name,
+                )
+        return None
     match = IS_A.match(chat.text)
     known = load_facts()
     kind = known.kind(match[2].strip()) if match else None
@@ -983,6 +1008,14 @@ TRANSLATION = [
 
 def translation(chat: Chat) -> Reply | None:
     """Translate a word that the dictionary has into German or French."""
+    follow_up = re.match(
+        r"\s*(?:and|what about|how about) [\"'“]?(\w+)[\"'”]?\s*\??\s*$", chat.text, re.IGNORECASE
+    )
+    if follow_up and chat.earlier:
+        language = re.search(r"\b(german|french)\b", chat.earlier[-1], re.IGNORECASE)
+        if language and any(re.search(p, chat.earlier[-1], re.I) for p in TRANSLATION):
+            text = f"how do you say {follow_up[1]} in {language[1]}"
+            return translation(Chat(text, text, form=chat.form))
     for pattern in TRANSLATION:
         match = re.search(pattern, chat.message.strip(), re.IGNORECASE)
         if not match:

@@ -150,7 +150,10 @@ def sums(chat: Chat) -> Reply | None:
 
 def longer_sums(chat: Chat) -> Reply | None:
     """Answer a longer expression, a question about numbers, or a word problem."""
-    return _solved(chat.text, expression, function, word_problem)
+    reply = _solved(chat.text, expression, function, word_problem)
+    if not reply and chat.earlier and "?" not in chat.earlier[-1]:
+        reply = _solved(f"{chat.earlier[-1]} {chat.text}", word_problem)
+    return reply
 
 
 def _solved(text: str, *ways: Callable[[str], list[str]]) -> Reply | None:

@@ -202,6 +202,29 @@ def extraction(task: str, text: str, message: str) -> Reply | None:
     )
 
 
+def first_of_kind(key: str, text: str) -> str | int | None:
+    """Return the first name, place, date, number or address of a text, as a key wants it."""
+    name = key.casefold()
+    places = [
+        (things[0].table.id, things[0].name) for _, _, things in load_facts().find_things(text)
+    ]
+    for part, table in (("city", "cities"), ("place", "cities"), ("country", "countries")):
+        if part in name:
+            return next((place for id, place in places if id == table), None)
+    if re.search("date|day|when", name):
+        return next(iter(DATE.findall(text)), None)
+    if re.search("mail", name):
+        return next(iter(EMAIL.findall(text)), None)
+    if re.search("number|age|price|amount|count|total", name):
+        number = next(iter(NUMBER.findall(text)), None)
+        return int(number) if number and number.isdigit() else number
+    if re.search("name|person|who|author", name):
+        known = {place for _, place in places}
+        names = [match[0] for match in NAME.finditer(text) if match[0] not in NOT_NAMES]
+        return next((found for found in names if found not in known), None)
+    return None
+
+
 def find_names(text: str) -> list[str]:
     """Return the names in a text: runs of words with a capital letter."""
     names = []

@@ -20,7 +20,8 @@ NAME_AFTER_I_AM = re.compile(
     r"\bI(?: am|'m|’m) (?!(?:\w+(?:an|ish|ese|ch))\b)([A-Z][\w'-]+)(?=[.,!]|$| and\b)"
 )
 NAME_QUESTION = re.compile(
-    r"\b(what('?s| is| was)|do you (know|remember)|remember|tell me|say) my name\b", re.IGNORECASE
+    r"\bwho am i\b|\b(what('?s| is| was)|do you (know|remember)|remember|tell me|say) my name\b",
+    re.IGNORECASE,
 )
 EARLIER_MESSAGE_QUESTION = re.compile(
     r"\brepeat what i (just )?(said|wrote)"
