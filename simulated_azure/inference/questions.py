@@ -44,6 +44,8 @@ EXACT = 0.99  # the score of a text that has the words of a form and no others
 MIN_NEARNESS = 0.25  # the least that a suggested question must share with an unknown one
 DEFAULT_EXAMPLES = ("What is a token?", "What is 12 times 7?", "Tell me a joke")
 QUESTION_WORDS = frozenset(map(stem, "who when where how why many much".split()))
+# Words that make another question of a question
+CHANGES = frozenset("second third fourth fifth least former old isn neighbour neighbor".split())
 # Words that a message may have which only asks for another form.
 WISH_STEMS = FILLER_STEMS | frozenset(map(stem, "again only same it answer reply more all".split()))
 
@@ -202,11 +204,15 @@ class Recogniser:
                     best = max(best, (core_share * common / main_weight, id))
         return best[1]
 
-    def names_another(self, text: str, id: str) -> bool:
-        """Return True if a text names a thing that no form of a question names: "in Africa".
+    def says_something_else(self, text: str, id: str) -> bool:
+        """Return True if a text has a word that changes a question and that no form of it has.
 
-        A name has a capital letter and is not the first word.
+        That is a name with a capital letter, not as the first word ("in Africa"), or one of
+        CHANGES ("the second largest").
         """
+        for word in CHANGES.intersection(words(text)):
+            if id not in self._ids_with.get(self._root(word), ()):
+                return bool(id)
         for match in re.finditer(r"(?<=[\w,'’] )[A-Z]\w+", text):
             (word, *_) = words(match[0]) or [""]
             if word in self._names and id not in self._ids_with.get(self._root(word), ()):
@@ -520,7 +526,7 @@ class Conversation:
             if id:
                 return Understood(id, manner, form, is_exact=score > EXACT, is_near=True)
         id = self._recogniser.by_core(text)
-        if self._recogniser.names_another(text, id):
+        if self._recogniser.says_something_else(text, id):
             id = ""
         if id or not manner:
             return Understood(id or "unknown", "", form)
@@ -543,7 +549,7 @@ class Conversation:
         family: that of the question before it, whose short forms count, too; "" for none.
         """
         alone = self._recogniser.by_form(text)
-        if self._recogniser.names_another(text, alone[1]):
+        if self._recogniser.says_something_else(text, alone[1]):
             alone = (0.0, "")
         recogniser = self._follow_up_recognisers.get(family)
         follow_up = recogniser.by_form(text) if recogniser else (0.0, "")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from .chat import Chat, Reply
 from .classes import examples, no_examples
 from .json_objects import json_objects
-from .knowledge import choices, facts, membership, whole_kind
+from .knowledge import choices, facts, meaning_of_kind, membership, whole_kind
 from .sentiment import sentiment
 from .sums import longer_sums, sums
 from .texts import texts
@@ -66,6 +66,7 @@ BEFORE_QUESTIONS: Sequence[Skill] = (
     orders,
     membership,
     whole_kind,
+    meaning_of_kind,
     not_told,
 )
 # After the questions that a message asks in nearly the same words

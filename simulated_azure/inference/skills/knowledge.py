@@ -14,9 +14,7 @@ from .chat import Chat, Reply
 
 MAX_TEXT_LENGTH = 300  # characters; no skill of this file reads a longer message
 MAX_CHOICES = 24  # how many things of a kind the model chooses from
-QUESTION_WORDS = frozenset(
-    map(stem, "who whom whose when where how why which what many much tall old long".split())
-)
+QUESTION_WORDS = frozenset(map(stem, "who whom whose when where how why which what many".split()))
 # Words that a question about a fact may have besides the thing and the column.
 ALLOWED = QUESTION_WORDS | frozenset(
     map(
@@ -298,7 +296,9 @@ def definition(chat: Chat) -> Reply | None:
     if kinds:
         kind = min(kinds, key=lambda kind: (len(kind.members), kind.id))
         name = re.sub(r"^(?:an?|the) ", "", name.strip())
-        subject = name if name[0].isupper() else f"{_article(name)} {name}".capitalize()
+        is_mass = kind.id in UNCOUNTABLE
+        subject = name if name[0].isupper() or is_mass else f"{_article(name)} {name}"
+        subject = subject[0].upper() + subject[1:]
         label = f"{_article(kind.names[0])} {kind.names[0]}"
         return Reply("facts", (f"{subject} is {label}.", f"{subject}: {label}."))
     kind = known.kind(re.sub(r"^(?:an?|the) ", "", match[1]))
@@ -312,6 +312,13 @@ def definition(chat: Chat) -> Reply | None:
             ),
         )
     return None
+
+
+# Kinds whose members have no article: "Love is an emotion."
+UNCOUNTABLE = frozenset(
+    "emotion drink sport hobby cheese herb spice colour language gas pasta day month season metal"
+    " furniture organ".split()
+) | {"ball game", "board game", "noble gas", "chemical element", "prime number"}
 
 
 def about(thing: Thing) -> list[str]:
@@ -539,6 +546,13 @@ def whole_kind(chat: Chat) -> Reply | None:
     if not match or match[1].casefold() not in ("the", "all", "all the"):
         return None
     return of_kind(chat)
+
+
+def meaning_of_kind(chat: Chat) -> Reply | None:
+    """Answer "What is a city?" with examples, since the tables have no definitions."""
+    match = re.match(r"\s*what(?:'s| is) an? ([\w ]+?)\s*\?*\s*$", chat.text, re.IGNORECASE)
+    kind = load_facts().kind(match[1]) if match else None
+    return definition(chat) if kind and not load_facts().things(match[1]) else None
 
 
 def of_kind(chat: Chat) -> Reply | None:
@@ -835,7 +849,8 @@ def membership(chat: Chat) -> Reply | None:
     )
     things = known.things(name)
     label = f"{_article(kind.names[0])} {kind.names[0]}"
-    subject = name if name[0].isupper() else f"{_article(name)} {name}"
+    is_mass = kind.id in UNCOUNTABLE or any(thing.table.id == "elements" for thing in things)
+    subject = name if name[0].isupper() or is_mass else f"{_article(name)} {name}"
     if member:
         return Reply(
             "facts",
@@ -852,11 +867,8 @@ def membership(chat: Chat) -> Reply | None:
         )
         if other and column in ("class", "group", "state", "type", "continent"):
             value = other.value(column)
-            fact = (
-                f"{subject} is {_article(value)} {value}"
-                if column in ("class", "group")
-                else f"it is not {label}"
-            )
+            is_noun = column in ("class", "group", "state", "type")
+            fact = f"{subject} is {_article(value)} {value}" if is_noun else f"it is not {label}"
     if not fact and kind.complete:
         fact = f"{subject} is not {label}"
         if kind.id == "planet" and len(kind.members) == 8:

@@ -361,6 +361,8 @@ def word_problem(text: str) -> list[str]:
         lower,
     ):
         first, second = map(Decimal, numbers)
+        if re.search(r"\d[^.\d]*\b(?:share|split|divide)s?\b[^.\d]*\d", lower):
+            first, second = second, first  # "6 friends share 3 pizzas"
         return _told(
             f"{digits(first)} divided by {digits(second)}", first / second if second else None
         )
@@ -368,10 +370,13 @@ def word_problem(text: str) -> list[str]:
     is_price = re.search(r"how much", question[0], re.I) and re.search(
         r"\b(at|for)\b.*\b(each|apiece|per)\b", lower
     )
-    if len(numbers) == 2 and each and (is_price or not _changes(story)):
+    # Two numbers of the same thing ("20 pages a day, 300 pages") are no factors.
+    nouns = [stem(noun) for noun in re.findall(r"\d+(?:\.\d+)? ([a-z]+)", lower)]
+    are_factors = each and len(set(nouns)) == len(nouns)
+    if len(numbers) == 2 and are_factors and (is_price or not _changes(story)):
         first, second = map(Decimal, numbers)
         return _told(f"{digits(first)} times {digits(second)}", first * second)
-    if each:
+    if each or _direction(re.sub(r"\b(?:left|more)\b", "", question[0])):
         return []
     total, parts = None, []
     for clause in _clauses(plain[: question.start()] if story.strip() else plain):
@@ -416,7 +421,8 @@ def _clauses(text: str) -> list[str]:
         pieces += re.split(r",? \b(?:and|then|but)\b |, | if ", sentence)
     merged: list[str] = []
     for piece in pieces:  # "7 on lunch and 4 on coffee": the second piece has the verb of the first
-        if merged and re.match(r"\d", piece) and _direction(merged[-1]) and not _direction(piece):
+        verbs = {stem(word) for word in words(piece)} & (GAINS | LOSSES) - {"more"}
+        if merged and re.match(r"\d", piece) and _direction(merged[-1]) and not verbs:
             verb = "gains" if _direction(merged[-1]) > 0 else "loses"
             piece = f"{verb} {piece}"
         merged.append(piece)
