@@ -154,12 +154,14 @@ def read_form(text: str) -> tuple[Form, str]:
     """
     form, rest = Form(), text
     for pattern, name in _patterns():
-        while (match := pattern.search(rest)) and not NEGATION.search(rest[: match.start()]):
+        begin = 0
+        while match := pattern.search(rest, begin):
+            begin = match.end()
             found = _part(name, match)
-            if found is None:
-                break
-            form |= found
-            rest = rest[: match.start()].rstrip(" ,;") + " " + rest[match.end() :].lstrip()
+            if found is not None and not NEGATION.search(rest[: match.start()]):
+                form |= found
+                begin = len(rest[: match.start()].rstrip(" ,;"))
+                rest = rest[:begin] + " " + rest[match.end() :].lstrip()
     return form, rest.strip()
 
 

@@ -53,6 +53,7 @@ def test_other_questions_are_recognised_however_they_are_written(assistant, ques
     [
         "What did the mayor of Reykjavik have for breakfast in 1987?",
         "Which sauce goes best with grilled halloumi?",
+        "What is a token of thanks that retired inspectors of lighthouses get?",
         "asdf qwer zxcv",
         "Who won the chess championship of Uruguay?",
         "¿?",

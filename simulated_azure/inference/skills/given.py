@@ -58,6 +58,11 @@ DELIMITER_PULL = 1 / 6  # if the text is inside delimiters
 QUOTE_PULL = 1 / 2  # if it is only in quotation marks
 GUARD_PULL = 1 / 2.5  # if the prompt says that the text is only data
 
+# A head with one of these words needs no question after the text.
+ASKS_ALREADY = re.compile(
+    r"\?|\b(summar\w+|sum up|extract|list|find|classify|sentiment|translate|shorten|review)\b",
+    re.IGNORECASE,
+)
 GUARD = re.compile(
     r"\b(?:(?:do not|don't|never) (?:follow|obey|execute|carry out|act on|listen to)"
     r"|ignore (?:any|all|every) "
@@ -77,7 +82,8 @@ COMMAND = re.compile(
     r"(?:please |only |just |instead,? )*(?:say|answer|reply|respond|write|output|print|return)\b"
     r"(?! in\b)(?: only| just| back| with| exactly| the words?| the sentence| that| instead"
     r"| this)*\s*:?\s*"
-    r"(?:[\"'“‘](.{1,120}?)[\"'”’]|((?-i:[A-Z0-9])[^.!?\n\"]{0,80}[!.]?"
+    r"(?:[\"'“‘](.{1,120}?)[\"'”’]|(?!(?:to|an?|the|about|on|in|for|your|my|it|if|when|at|down)\b)"
+    r"((?-i:[A-Z0-9])[^.!?\n\"]{0,80}[!.]?"
     r"|\w+(?: \w+){0,6}))(?:[.!]|$|\n|\s)",
     re.IGNORECASE,
 )
@@ -132,8 +138,11 @@ def take_apart(message: str) -> Given | None:
         parts = [part.strip() for part in re.split(r"\n\s*\n", tail.strip())]
         if len(parts) > 1 and parts[-1].endswith("?"):
             return Given(f"{head} {parts[-1]}", "\n".join(parts[:-1]), is_first=True)
+        if len(parts) > 1 and parts[0].endswith("?"):
+            return Given(f"{head} {parts[0]}", "\n".join(parts[1:]))
         lines = sentences(tail.strip())
-        if len(lines) > 2 and lines[-1].endswith("?") and "answer" in head.casefold():
+        asks = [line for line in lines if line.endswith("?")]
+        if len(lines) > 2 and asks == lines[-1:] and not ASKS_ALREADY.search(head):
             return Given(f"{head} {lines[-1]}", " ".join(lines[:-1]), is_first=True)
         return Given(head, tail.strip())
     if len(paragraphs) > 1:
@@ -150,6 +159,7 @@ def take_apart(message: str) -> Given | None:
             return Given(paragraphs[place], text, is_first=place > 0)
     lines = sentences(message)
     asks_of_this = r"\b(this|following)\b.*(\?|:)$|\b(text|article|passage)\b.*\?$"
+    asks_of_this += r"|\bmain (?:idea|point)\b.*\?$"
     if len(lines) >= 2 and re.search(asks_of_this, lines[0], re.IGNORECASE):
         return Given(lines[0], " ".join(lines[1:]))
     if len(lines) >= 3:

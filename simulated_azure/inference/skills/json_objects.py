@@ -57,6 +57,8 @@ def json_objects(chat: Chat) -> Reply | None:
     if value is None and things and not re.search(r"\b(my|our)\b", chat.message, re.IGNORECASE):
         objects = [describe(thing, keys) for thing in things]
         value = objects if len(objects) > 1 or wants_array else objects[0]
+    if value is None and (reply := of_kind(chat)):
+        value = list(reply.items) or [reply.brief]
     if value is None:
         unknown = UNKNOWN_SUBJECT.search(chat.message)
         if unknown and keys and unknown[1].upper() != "JSON":

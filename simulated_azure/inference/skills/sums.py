@@ -163,8 +163,10 @@ def _solved(text: str, *ways: Callable[[str], list[str]]) -> Reply | None:
     for solve in ways:
         answers = solve(text)
         if answers:
-            brief = re.search(r"(about )?-?\d[\d.,]*\d|-?\d(?!.*\d)", answers[0].split(" is ")[-1])
-            return Reply("sums", tuple(answers), brief=brief[0] if brief else "")
+            numbers = re.findall(r"(?:about )?-?\d+(?:[.,]\d+)*", answers[0])
+            word = re.match(r"Yes|No\b", answers[0])
+            brief = word[0] if word else numbers[-1] if numbers else ""
+            return Reply("sums", tuple(answers), brief=brief)
     return None
 
 

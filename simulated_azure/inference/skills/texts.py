@@ -27,7 +27,7 @@ DATE = re.compile(
     r"|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?:1[5-9]|20)\d\d(?! ?(?:euros?|dollars?"
     r"|metres|kg|km)))\b"
 )
-NUMBER = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)*(?![\w])")
+NUMBER = re.compile(r"(?<![\w.,])(?<![A-Za-z]-)\d+(?:[.,]\d+)*(?![\w])")
 EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 NAME = re.compile(
     r"(?:[A-ZÀ-Ý][\w'’-]+|[A-Z]\.)(?: (?:van |de |von |da |del |la )?(?:[A-ZÀ-Ý][\w'’-]+|[A-Z]\.))*"
@@ -141,7 +141,7 @@ def extraction(task: str, text: str, message: str) -> Reply | None:
         not match
         or not EXTRACT.search(task)
         or not re.search(
-            r"\b(extract|list|all|mentioned|occurs?|appears?|find|identify|in (?:this|the)"
+            r"\b(extract|list|all|mentioned|occurs?|appears?|find|identify|(?:in|of) (?:this|the)"
             r"|from)\b|:\s*$",
             task,
             re.I,
@@ -166,11 +166,18 @@ def extraction(task: str, text: str, message: str) -> Reply | None:
             "countries": ("countries",),
         }
         if what in tables:
-            names = words(text)
-            hits = [
+            known = [
                 things[0].name
-                for begin, end, things in load_facts().find_things(text)
-                if things[0].table.id in tables[what] and names[begin:end]
+                for _, _, things in load_facts().find_things(text)
+                if things[0].table.id in tables[what]
+            ]
+            after = re.compile(r"\b(?:in|to|from|via|at|near|through|of) (?:the )?" + NAME.pattern)
+            hits = [
+                name
+                for name in find_names(text)
+                if name in known
+                or what in ("places", "locations")
+                and any(match[0].endswith(name) for match in after.finditer(text))
             ]
         else:
             places = {

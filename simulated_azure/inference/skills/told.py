@@ -102,6 +102,7 @@ def told(chat: Chat) -> Reply | None:
         user_name(chat.text, (chat.system, *chat.earlier))
         or earlier_message(chat.text, chat.earlier)
         or repetition(chat.message)
+        or rewriting(chat)
     )
     return Reply("memory", tuple(answers)) if answers else None
 
@@ -281,6 +282,18 @@ def repetition(text: str) -> list[str]:
     """Answer a request to repeat a text with that text."""
     match = REPEAT_REQUEST.match(text)
     return [match[1]] if match else []
+
+
+def rewriting(chat: Chat) -> list[str]:
+    """Answer a request to write a text in another form with that text."""
+    match = re.match(
+        r"\s*(?:please |can you )?(?:re-?write|make|put|convert|turn|write|format|print)\b"
+        r"[^:\n]{0,60}"
+        r":\s*[\"'“]?(.+?)[\"'”]?\s*$",
+        chat.message,
+        re.IGNORECASE | re.DOTALL,
+    )
+    return [match[1]] if match and chat.form.case else []
 
 
 def orders(chat: Chat) -> Reply | None:
