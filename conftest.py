@@ -85,6 +85,12 @@ def simulator() -> Iterator:
 
 
 @pytest.fixture(scope="session")
+def assistant(simulator):
+    """Return the loaded model. Other simulators of this process share it: loading takes time."""
+    return simulator.azure.assistant
+
+
+@pytest.fixture(scope="session")
 def certificates(simulator) -> str:
     """The file to pass as ``connection_verify`` so that a client trusts the simulator."""
     return simulator.variables()["REQUESTS_CA_BUNDLE"]

@@ -30,6 +30,7 @@ from helpers.settings import (
     read_env_file,
     read_settings,
 )
+from helpers.text import fit_page
 
 if TYPE_CHECKING:
     from simulated_azure.inference.servers import Server
@@ -114,14 +115,14 @@ class Connection:
                 changes |= self._simulated(settings, variables)
             self._env_file = env_file.path if ENDPOINT in env_file.variables.keys() - own else None
             self._put_on(own, changes)
-            print(f"Answers come from: {self.describe_endpoint(settings)}")
+            print(fit_page(f"Answers come from: {self.describe_endpoint(settings)}", indent=4))
             for line in self._describe_deployments(settings):
-                print(line)
+                print(fit_page(line, indent=4))
 
     def describe_endpoint(self, settings: Settings) -> str:
         """Return in a few words which endpoint answers."""
         if self._is_simulated(self.environ):
-            cost = "no account, no network, no cost"
+            cost = "free, offline"
             if settings.has_own_subscription:
                 cost = "its answers cost nothing"
             name = self.simulator.azure.server.name

@@ -22,6 +22,7 @@ from helpers.settings import (
     is_plain_name,
     read_settings,
 )
+from helpers.text import fit_page
 
 KIT = "phi4-notebooks"
 ROOT = Path(__file__).parent.parent
@@ -43,7 +44,7 @@ class Check:
     fix: str = ""
 
     def __str__(self) -> str:
-        return f"{self.state:<5} {self.name:<11} {self.detail}"
+        return fit_page(f"{self.state:<5} {self.name:<11} {self.detail}", indent=18)
 
 
 def preflight() -> None:
@@ -64,7 +65,8 @@ def preflight() -> None:
         print(outcome)
         outcomes.append(outcome)
     fixes = [outcome.fix for outcome in outcomes if outcome.state == "STOP"]
-    print("\nNext:", fixes[0] if fixes else NEXT_LESSON)
+    print()
+    print(fit_page(f"Next: {fixes[0] if fixes else NEXT_LESSON}", indent=6))
 
 
 def python() -> Check:

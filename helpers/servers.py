@@ -41,8 +41,8 @@ FOLLOWS = {  # subject -> what holds on each of the two servers
     ),
     "temperature": ("at most 1, also under /v1", "at most 1; under /v1 at most 2"),
     "extra parameters": (
-        "need the header extra-parameters: pass-through. Without it: an error; under /v1 they are "
-        "dropped without a word",
+        "need the header extra-parameters: pass-through. Without it: an error; under /v1 the "
+        "server drops them silently",
         "are passed on with or without the header",
     ),
     "model under /v1": ("any name works", "must be one of the names that /v1/models lists"),
@@ -109,7 +109,7 @@ class ServerReport:
         rows = {
             **self.follows,
             "models": ", ".join(self.models) or "not listed",
-            "not told": "; ".join(self.not_told),
+            "cannot tell": "; ".join(self.not_told),
         }
         table = [line for subject, text in rows.items() for line in _row(subject, text)]
         return "\n".join([f"This is {IMAGES[self.kind]}.", "", *questions, "", *table])

@@ -1,4 +1,4 @@
-"""Run the files of the folder ``snippets``, each in a process of its own, with its own program."""
+"""Run the files of the folder ``snippets`` in processes of their own, with their own programs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from IPython.display import Markdown
@@ -14,6 +15,24 @@ from IPython.display import Markdown
 SNIPPETS = Path(__file__).parent.parent / "snippets"
 TIMEOUT_SECONDS = 120
 MARKDOWN_LANGUAGES = {".py": "python", ".mjs": "js", ".sh": "sh", ".cs": "csharp"}
+SEPARATOR = "\x1e"  # printed after each of several files; no snippet prints it
+SEVERAL = {  # program -> the arguments before the files that it is to run one after the other
+    "python": [
+        "-c",
+        "import runpy, sys\n"
+        "for file in sys.argv[1:]:\n"
+        "    runpy.run_path(file, run_name='__main__')\n"
+        r"    print('\x1e', end='', flush=True)",
+    ],
+    "node": [
+        "--input-type=module",
+        "-e",
+        "import { pathToFileURL } from 'node:url';"
+        "for (const file of process.argv.slice(1)) {"
+        r"await import(pathToFileURL(file)); process.stdout.write('\x1e'); }",
+    ],
+    "curl": ["-c", r"""for file; do sh "$file" || exit; printf '\036'; done""", "sh"],
+}
 INSTALL_HINTS = {  # commands are for the kit's folder
     "node": "install Node.js 20 or newer; then: cd snippets, npm ci",
     "curl": "install curl 7.82 or newer; on Windows Git for Windows brings the shell sh",
@@ -81,14 +100,31 @@ def output_of(file: str, code: str | None = None) -> str:
     Raises ToolMissingError if something is not installed. Raises SnippetFailedError if the snippet
     ends with an error, or does not end within two minutes.
     """
-    arguments = [str(SNIPPETS / file)] if code is None else ["-c", code]
+    return _printed(file, [str(SNIPPETS / file)] if code is None else ["-c", code])
+
+
+def outputs_of(files: Sequence[str]) -> list[str]:
+    """Run snippets of one client, one after the other in one process. Return what each prints.
+
+    That takes less time than a process for each, because the client's packages are imported once.
+    Raises what ``output_of`` raises; the message of an error names the snippet that failed.
+    """
+    kind = kind_of(files[0])
+    paths = [str(SNIPPETS / file) for file in files]
+    printed = _printed(files, [*SEVERAL.get(kind, SEVERAL["python"]), *paths])
+    return printed.split(SEPARATOR)[:-1]
+
+
+def _printed(files: str | Sequence[str], arguments: list[str]) -> str:
+    """Run the program of a snippet, or of several, with these arguments. Return what it prints."""
+    files = [files] if isinstance(files, str) else files
     environment = os.environ | {
         "FORCE_COLOR": "0",  # Jupyter sets it to 1, and Node.js would colour its output
         "PYTHONUTF8": "1",
     }
     try:
         process = subprocess.run(
-            [*command_for(kind_of(file)), *arguments],
+            [*command_for(kind_of(files[0])), *arguments],
             capture_output=True,
             text=True,
             encoding="utf-8",
@@ -96,8 +132,10 @@ def output_of(file: str, code: str | None = None) -> str:
             timeout=TIMEOUT_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise SnippetFailedError(f"{file} did not end within {TIMEOUT_SECONDS} seconds.") from None
+        names = ", ".join(files)
+        raise SnippetFailedError(f"{names} did not end within {TIMEOUT_SECONDS} seconds.") from None
     if process.returncode:
+        file = files[process.stdout.count(SEPARATOR)]
         lines = [line.strip() for line in process.stderr.splitlines() if "Error" in line]
         errors = " / ".join(lines or [process.stderr.strip()])[:1000]
         raise SnippetFailedError(f"{file} ended with status {process.returncode}: {errors}")

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from simulated_azure.inference.completions import Assistant
 from simulated_azure.inference.schemas import EXTRA_PARAMETERS_HEADER
 from simulated_azure.inference.servers import SERVERS, Server
 from simulated_azure.transports.sockets import Simulator
@@ -133,12 +134,15 @@ class Client:
             self.figures.add_failure(self.server.name, route, "no answer", text)
 
 
-def fuzz(cases: int) -> Figures:
-    """Return what comes of a number of cases, which are divided among the servers."""
+def fuzz(cases: int, assistant: Assistant | None = None) -> Figures:
+    """Return what comes of a number of cases, which are divided among the servers.
+
+    assistant: a loaded model to share; None to load one for each server.
+    """
     figures = Figures()
     for number, server in enumerate(SERVERS.values()):
         share = (cases - figures.cases) // (len(SERVERS) - number)
-        with _running(server) as simulator, requests.Session() as session:
+        with _running(server, assistant) as simulator, requests.Session() as session:
             _fuzz_server(Client(simulator, server, session, figures), share)
             for error in simulator.errors:
                 figures.add_failure(server.name, "", "defect", error)
@@ -146,8 +150,8 @@ def fuzz(cases: int) -> Figures:
 
 
 @contextmanager
-def _running(server: Server) -> Iterator[Simulator]:
-    simulator = Simulator(server=server)
+def _running(server: Server, assistant: Assistant | None) -> Iterator[Simulator]:
+    simulator = Simulator(assistant=assistant, server=server)
     try:
         simulator.wait_for_model()
         yield simulator

@@ -282,7 +282,13 @@ def run_jupyterlab(ip: str, port: int | None, browser: bool, folder: Path) -> No
 
 def main() -> None:
     """Run the program."""
-    options = arguments().parse_args()
+    parser = arguments()
+    options = parser.parse_args()
+    if options.checked and options.folder is not None:
+        parser.error(
+            "--checked and --folder exclude each other: --checked opens the originals and makes no "
+            f"copies, so nothing would be in {options.folder!r}. Leave out one of the two."
+        )
     check_installation()
     if options.reset is not None:
         update_copies(options.folder, options.reset)

@@ -20,7 +20,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from heapq import merge
 from itertools import accumulate
 
@@ -85,34 +85,35 @@ class Background:
 
     A share of FLOOR is spread evenly over all tokens, so that none has the probability 0. counts:
     token id -> how often the text has it. ``tokens``: the tokens of the text, most common first.
+    ``probabilities``: those of the tokens of the text.
     ``floor``: the probability of a token that is not in the text.
     """
 
     def __init__(self, counts: Mapping[int, float]):
         total = sum(counts.values())
         self.floor = FLOOR / VOCABULARY_SIZE
-        self._probabilities = {
+        self.probabilities = {
             token: (1 - FLOOR) * count / total + self.floor for token, count in counts.items()
         }
         self.tokens = sorted(
-            self._probabilities, key=lambda token: (-self._probabilities[token], token)
+            self.probabilities, key=lambda token: (-self.probabilities[token], token)
         )
         self.running_sums = lru_cache(maxsize=64)(self._running_sums)
 
     def probability(self, token: int) -> float:
         """Return the probability of a token."""
-        return self._probabilities.get(token, self.floor)
+        return self.probabilities.get(token, self.floor)
 
     def unseen_tokens(self) -> Iterator[int]:
         """Yield the tokens that are not in the text, in the order of their ids."""
-        return (token for token in range(VOCABULARY_SIZE) if token not in self._probabilities)
+        return (token for token in range(VOCABULARY_SIZE) if token not in self.probabilities)
 
     def _running_sums(self, temperature: float) -> array:
         """Return the running sums of p ** (1 / temperature) over ``tokens``.
 
         One more item at the end is the sum over all tokens of the vocabulary.
         """
-        powers = [self._probabilities[token] ** (1 / temperature) for token in self.tokens]
+        powers = [self.probabilities[token] ** (1 / temperature) for token in self.tokens]
         unseen = (VOCABULARY_SIZE - len(self.tokens)) * self.floor ** (1 / temperature)
         return array("d", accumulate([*powers, unseen]))
 
@@ -122,7 +123,7 @@ class Background:
         place = bisect_right(sums, random() * sums[-1])
         if place < len(self.tokens):
             return self.tokens[place]
-        while (token := int(random() * VOCABULARY_SIZE)) in self._probabilities:
+        while (token := int(random() * VOCABULARY_SIZE)) in self.probabilities:
             pass
         return token
 
@@ -147,6 +148,15 @@ class Distribution:
         """Return the natural logarithm of the probability of a token."""
         return math.log(self.probability(token))
 
+    @cached_property
+    def logprobs(self) -> dict[int, float]:
+        """Token of the foreground -> the natural logarithm of its probability."""
+        background, floor = self.background.probabilities, self.background.floor
+        return {
+            token: math.log(probability + self.weight * background.get(token, floor))
+            for token, probability in self.foreground.items()
+        }
+
     def most_likely(self, count: int) -> list[tuple[int, float]]:
         """Return the ``count`` most likely tokens as (token, log-probability), likeliest first.
 
@@ -168,10 +178,9 @@ class Sampler:
     """
 
     def __init__(self, distribution: Distribution, sampling: Sampling, counts: Mapping[int, int]):
-        logits = {
-            token: distribution.logprob(token)
-            for token in {*distribution.foreground, *sampling.logit_bias, *counts}
-        }
+        logits = dict(distribution.logprobs)
+        for token in (*sampling.logit_bias, *counts):
+            logits.setdefault(token, distribution.logprob(token))
         for token, bias in sampling.logit_bias.items():
             logits[token] += bias
         for token, count in counts.items():
@@ -196,7 +205,8 @@ class Sampler:
         logits = {
             token: distribution.logprob(token) for token in candidates if token is not None
         } | self._logits
-        return min(logits, key=lambda token: (-logits[token], token))
+        highest = max(logits.values())
+        return min(token for token, logit in logits.items() if logit == highest)
 
     def _heat(self, distribution: Distribution, sampling: Sampling) -> None:
         """Apply a temperature above 0, and top_p."""

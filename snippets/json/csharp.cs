@@ -30,6 +30,6 @@ for (int attempt = 1; attempt <= 3; attempt++)
     }
     catch (Exception error) when (error is JsonException or KeyNotFoundException or InvalidOperationException) { }
     options.Messages.Add(new ChatRequestAssistantMessage(answer));
-    options.Messages.Add(new ChatRequestUserMessage("That was not valid JSON. Reply with the JSON object only."));
+    options.Messages.Add(new ChatRequestUserMessage("I cannot use that answer. Reply with the JSON object only."));
 }
 Console.WriteLine("No valid JSON in three attempts.");

@@ -27,6 +27,6 @@ for (int attempt = 1; attempt <= 3; attempt++)
     }
     catch (Exception error) when (error is JsonException or KeyNotFoundException or InvalidOperationException) { }
     messages.Add(new AssistantChatMessage(answer));
-    messages.Add(new UserChatMessage("That was not valid JSON. Reply with the JSON object only."));
+    messages.Add(new UserChatMessage("I cannot use that answer. Reply with the JSON object only."));
 }
 Console.WriteLine("No valid JSON in three attempts.");

@@ -20,7 +20,7 @@ for (let attempt = 1; attempt <= 3; attempt++) {
     break;
   } catch {
     if (attempt === 3) console.log("No valid JSON in three attempts.");
-    const correction = "That was not valid JSON. Reply with the JSON object only.";
+    const correction = "I cannot use that answer. Reply with the JSON object only.";
     messages.push({ role: "assistant", content: answer }, { role: "user", content: correction });
   }
 }

@@ -22,7 +22,7 @@ for _ in range(3):
         print(json.loads(answer)["city"])
         break
     except (ValueError, TypeError, KeyError):
-        correction = "That was not valid JSON. Reply with the JSON object only."
+        correction = "I cannot use that answer. Reply with the JSON object only."
         messages += [{"role": "assistant", "content": answer}, {"role": "user", "content": correction}]
 else:
     print("No valid JSON in three attempts.")

@@ -65,7 +65,7 @@ def describe(city):
         try:
             return json.loads(text)
         except ValueError:
-            wrong = "That was not valid JSON. Reply with the JSON object only."
+            wrong = "I cannot use that answer. Reply with the JSON object only."
             history.append({"role": "assistant", "content": text})
             history.append({"role": "user", "content": wrong})
     return {}

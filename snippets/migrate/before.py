@@ -55,7 +55,7 @@ def describe(city):
         except ValueError:
             history += [
                 AssistantMessage(text),
-                UserMessage("That was not valid JSON. Reply with the JSON object only."),
+                UserMessage("I cannot use that answer. Reply with the JSON object only."),
             ]
     return {}
 

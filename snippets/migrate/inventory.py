@@ -27,9 +27,11 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from textwrap import fill
 
 PACKAGE = "azure.ai.inference"
 LARGEST_FILE = 20_000_000  # bytes
+PAGE_WIDTH = 100  # characters
 SKIPPED_FOLDERS = {
     ".git", ".hg", ".ipynb_checkpoints", ".mypy_cache", ".nox", ".ruff_cache", ".tox", ".venv",
     "__pycache__", "node_modules", "site-packages", "venv",
@@ -756,14 +758,15 @@ def report(inventory: Inventory) -> str:
             path = use.path
             lines += ["", path]
         perhaps = "" if use.certain else "  (perhaps)"
-        own = f"\n{'':27}-> {use.advice}" if use.advice != ADVICE[use.kind] else ""
-        lines.append(f"{use.place():>6}  {use.kind:17}  {use.code}{perhaps}{own}")
+        lines.append(_row(use.place(), use.kind, use.code + perhaps))
+        if use.advice != ADVICE[use.kind]:
+            lines.append(_row("", "", f"-> {use.advice}"))
     kinds = Counter(use.kind for use in inventory.uses)
     if kinds:
         lines += ["", "What to do"]
         for kind in ADVICE:
             if kinds[kind]:
-                lines.append(f"{kinds[kind]:>6}  {kind:17}  {ADVICE[kind]}")
+                lines.append(_row(kinds[kind], kind, ADVICE[kind]))
     for name, reason in inventory.unread.items():
         lines += ["", f"Could not be read: {name} ({reason}). Look at it yourself."]
     left = inventory.left()
@@ -774,6 +777,17 @@ def report(inventory: Inventory) -> str:
     unread = inventory.unread
     summary += f"; {_count(unread, 'file')} could not be read" if unread else ""
     return "\n".join([*lines, "", f"{summary}. Files looked at: {inventory.files}."]).lstrip("\n")
+
+
+def _row(first: object, kind: str, text: str) -> str:
+    """Return a row. Long text goes on below, and breaks between words."""
+    return fill(
+        f"{first:>6}  {kind:17}  {text}",
+        PAGE_WIDTH,
+        subsequent_indent=" " * 27,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _count(things: Collection, noun: str) -> str:

@@ -76,22 +76,22 @@ def may_pass(failure):
 def pause(attempt, failure=None):
     """Return the seconds to wait after an attempt (1, 2, ...) that failed."""
     headers = getattr(getattr(failure, "response", None), "headers", {})
-    asked = headers.get("Retry-After", "")
-    asked = float(asked) if asked.isdecimal() else 0
-    return max(min(0.5 * 2 ** (attempt - 1), 4), asked) * chance.uniform(1, 1.5)
+    retry_after = headers.get("Retry-After", "")
+    retry_after = float(retry_after) if retry_after.isdecimal() else 0
+    return max(min(0.5 * 2 ** (attempt - 1), 4), retry_after) * chance.uniform(1, 1.5)
 
 
 def account_of(failure):
     """Return a line for a log: statuses, the wait that the server asked for, the reason."""
     answer = getattr(failure, "response", None)
     if answer is None:
-        told = type(failure.inner_exception).__name__ if quotes_input(failure) else failure
-        line = f"{type(failure).__name__}: {told}"
+        reason = type(failure.inner_exception).__name__ if quotes_input(failure) else failure
+        line = f"{type(failure).__name__}: {reason}"
     else:
-        meant, asked = status_of(failure), answer.headers.get("Retry-After")
+        status, retry_after = status_of(failure), answer.headers.get("Retry-After")
         line = str(failure.status_code)
-        line += f" that means {meant}" if meant != failure.status_code else ""
-        line += f", Retry-After {asked}" if asked else ""
+        line += f" that means {status}" if status != failure.status_code else ""
+        line += f", Retry-After {retry_after}" if retry_after else ""
         line += f": {reason_of(failure)}"
     return " ".join(line.split())[:400]
 

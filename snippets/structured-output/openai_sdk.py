@@ -42,7 +42,7 @@ try:
     result = parse(answer)
 except ValidationError as error:  # one repair, with the reasons; a second failure is raised
     reasons = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'all'}: {item['msg']}" for item in error.errors())
-    correction = f"That was not valid JSON for the schema ({reasons}). Reply with the JSON object only."
+    correction = f"I cannot use that answer: {reasons}. Reply with the JSON object only."
     messages += [{"role": "assistant", "content": answer}, {"role": "user", "content": correction}]
     result = parse(ask(messages))
 print(result.city, result.country, result.population_millions, sep=", ")

@@ -1,25 +1,80 @@
-"""Test that plots can be read in black and white, and without seeing them."""
+"""Test that plots can be read on a projector, in grey, and without seeing them."""
 
 from __future__ import annotations
 
+import itertools
+
 import nbformat
 import pytest
-from matplotlib.colors import to_hex
+from matplotlib import pyplot
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.text import Text
 from nbconvert import HTMLExporter
 
 from helpers import charts
 from tools.refresh import run_notebook
 
 TWO_SERIES = {"first": ([0, 1], [0, 2]), "second": ([0, 1], [0, 3])}
+LONG_LABELS = [f"Standard_ND96amsr_A100_v{number}" for number in range(8)]
 
 
-def test_lines_differ_without_colour():
+ONE_OF_EACH = {
+    "lines": lambda: charts.lines(TWO_SERIES, "title", "x", "y"),
+    "bars": lambda: charts.bars({"a": {"b": 1}, "c": {"b": 2}}, "title", "x", "y"),
+    "many bars": lambda: charts.bars(
+        {name: dict.fromkeys("abcdefgh", 2) for name in "xyz"}, "title", "x", "y"
+    ),
+    "bars in rows": lambda: charts.bars({"a": dict.fromkeys(LONG_LABELS, 2)}, "title", "x", "y"),
+}
+# Where lines end: apart, near each other, one below a longer one, points on a line.
+ENDS = {
+    "apart": ({"first": ([0, 1], [0, 2]), "second": ([0, 1], [0, 9])}, ()),
+    "close": ({"first": ([0, 1], [0, 9]), "second": ([0, 1], [0, 9.2])}, ()),
+    "three streams": (
+        {
+            "Tell me a joke.": ([0, 0.6], [0, 45]),
+            "Why is the sky blue?": ([0, 0.75], [0, 53]),
+            "What is a haiku?": ([0, 0.87], [0, 46]),
+        },
+        (),
+    ),
+    "points": ({"line": ([0, 2000], [0, 5]), "loads": ([100, 300], [0.25, 0.75])}, ["loads"]),
+}
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    """Close what a test has drawn: pyplot keeps all figures, and warns when there are twenty."""
+    yield
+    pyplot.close("all")
+
+
+def contrast_with_white(colour):
+    """Return the contrast ratio of WCAG 2."""
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in to_rgb(colour)
+    )
+    return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
+
+
+def test_lines_differ_in_colour_and_without_it():
     first, second = charts.lines(TWO_SERIES, "title", "x", "y").axes[0].lines
+    assert first.get_color() != second.get_color()
     assert (
         first.get_linestyle() != second.get_linestyle()
         and first.get_marker() != second.get_marker()
     )
-    assert to_hex(first.get_color()) == to_hex(second.get_color()) == "#000000"
+
+
+def test_bars_differ_in_colour_and_without_it():
+    first, second = ONE_OF_EACH["bars"]().axes[0].patches
+    assert first.get_facecolor() != second.get_facecolor()
+    assert first.get_hatch() != second.get_hatch()
+
+
+def test_colours_are_as_dark_as_text_has_to_be():
+    assert [colour for colour in charts.COLOURS if contrast_with_white(colour) < 4.5] == []
 
 
 def test_points_are_drawn_as_markers_without_a_line():
@@ -28,18 +83,79 @@ def test_points_are_drawn_as_markers_without_a_line():
     assert second.get_linestyle() == "None" and second.get_marker() not in ("None", "")
 
 
-def test_each_panel_has_its_own_scale_and_each_line_its_name_at_its_end():
-    figure = charts.panels(
-        {"low": TWO_SERIES, "high": {"third": ([0, 1], [0, 900])}}, "title", "hours", "USD"
-    )
-    low, high = figure.axes
-    assert [(text.get_text(), text.xy) for text in low.texts] == [
-        ("first", (1, 2)),
-        ("second", (1, 3)),
-    ]
-    assert low.get_ylim()[1] < 10 < 800 < high.get_ylim()[1]
-    assert {axes.get_xlabel() for axes in figure.axes} == {"hours"}
-    assert low.get_legend() is None and figure.get_suptitle() == "title"
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_all_plots_have_one_size_a_white_background_and_large_text(name):
+    figure = ONE_OF_EACH[name]()
+    assert tuple(figure.get_size_inches()) == (8, 4)
+    assert to_hex(figure.get_facecolor()) == to_hex(figure.axes[0].get_facecolor()) == "#ffffff"
+    texts = [text for text in figure.findobj(Text) if text.get_text()]
+    assert "title" in [text.get_text() for text in texts]
+    assert [text.get_text() for text in texts if text.get_size() < 13] == []
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_values_begin_at_0(name):
+    axes = ONE_OF_EACH[name]().axes[0]
+    assert (axes.get_xlim() if name == "bars in rows" else axes.get_ylim())[0] == 0
+
+
+def test_a_line_of_large_values_begins_at_0_too_and_one_of_negative_values_below():
+    for values, lowest in (([54, 52], 0), ([-5, 3], -5)):
+        axes = charts.lines({"a": ([0, 1], values)}, "title", "x", "y").axes[0]
+        assert axes.get_ylim()[0] == lowest
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_each_line_has_its_name_at_its_end_and_no_name_covers_anything(name):
+    series, points = ENDS[name]
+    figure = charts.lines(series, "title", "x", "y", points)
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    assert axes.get_legend() is None
+    ends = {text.get_text(): text.xy for text in axes.texts}
+    assert ends == {name: (x[-1], y[-1]) for name, (x, y) in series.items()}
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert all(figure.bbox.containsx(x) for box in boxes for x in (box.x0, box.x1))
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    for line, box in itertools.product(axes.lines, boxes):
+        path = line.get_path().transformed(line.get_transform())
+        assert not path.intersects_bbox(box, filled=False)
+
+
+def test_a_single_line_needs_no_name():
+    axes = charts.lines({"a": ([0, 1], [0, 2])}, "title", "x", "y").axes[0]
+    assert not axes.texts and axes.get_legend() is None
+
+
+def test_a_long_line_has_few_markers_and_each_of_the_points_has_one():
+    long = (range(100), range(100))
+    line, points = charts.lines({"a": long, "b": long}, "t", "x", "y", points=["b"]).axes[0].lines
+    assert len(line.get_xdata()[:: line.get_markevery()]) <= 10
+    assert points.get_markevery() == 1
+
+
+def test_a_few_bars_have_their_numbers_and_names_and_many_have_a_legend():
+    few, many = (ONE_OF_EACH[name]().axes[0] for name in ("bars", "many bars"))
+    assert [text.get_text() for text in few.texts] == ["a\n1", "c\n2"]
+    assert few.get_legend() is None
+    assert not many.texts
+    assert [text.get_text() for text in many.get_legend().get_texts()] == ["x", "y", "z"]
+
+
+def test_numbers_of_bars_are_short():
+    heights = {"a": 16517.8, "b": 53.4, "c": 0.598, "d": 6e-7, "e": 0}
+    axes = charts.bars({"one": heights}, "title", "x", "y").axes[0]
+    assert [text.get_text() for text in axes.texts] == ["16,518", "53", "0.6", "<0.01", "0"]
+
+
+def test_long_labels_are_written_in_rows_from_the_top():
+    figure = ONE_OF_EACH["bars in rows"]()
+    figure.draw_without_rendering()
+    labels = figure.axes[0].get_yticklabels()
+    assert [label.get_text() for label in labels] == LONG_LABELS
+    boxes = [label.get_window_extent() for label in labels]
+    assert all(upper.y0 >= lower.y1 for upper, lower in itertools.pairwise(boxes))
+    assert {label.get_rotation() for label in labels} == {0}
 
 
 @pytest.fixture(scope="module")

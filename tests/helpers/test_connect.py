@@ -19,6 +19,7 @@ from azure.ai.inference import ChatCompletionsClient
 from azure.ai.inference.models import UserMessage
 from azure.core.credentials import AzureKeyCredential
 from jupyter_client.manager import start_new_kernel
+from page_text import whole_lines
 
 from helpers.connect import Connection, ConnectionSettingsError, simulation
 from helpers.settings import check_endpoint, check_endpoint_and_key, read_env_file
@@ -27,8 +28,7 @@ from simulated_azure.transports.sockets import Simulator
 ROOT = Path(__file__).parents[2]
 GUARD = 120  # seconds after which something that has not happened never will
 SIMULATED = (
-    "Answers come from: a simulated Azure on this computer "
-    "(a tiny language model; no account, no network, no cost)."
+    "Answers come from: a simulated Azure on this computer (a tiny language model; free, offline)."
 )
 ENDPOINT = {
     "AZURE_INFERENCE_ENDPOINT": "https://my-phi4.eastus2.inference.ml.azure.com",
@@ -69,9 +69,9 @@ ANSWER = "The capital of France is Paris."
 
 
 @pytest.fixture(scope="module")
-def local() -> Iterator[Simulator]:
+def local(assistant) -> Iterator[Simulator]:
     """A simulated Azure whose subscription may get other names."""
-    running = Simulator()
+    running = Simulator(assistant=assistant)
     yield running
     running.stop()
     assert not running.errors, "\n".join(running.errors)
@@ -89,7 +89,7 @@ class Person:
         """Set variables and connect. Return the printed lines."""
         self.variables.update(changes)
         self.connection.connect()
-        return self._capsys.readouterr().out.splitlines()
+        return whole_lines(self._capsys.readouterr().out)
 
     def remove(self, *names: str) -> None:
         for name in names:
@@ -263,11 +263,11 @@ def test_prices_are_simulated_with_the_endpoint_and_real_with_ones_own(person):
     assert "AZURE_RETAIL_PRICES_URL" not in person.variables
 
 
-def test_threads_that_connect_at_once_share_one_simulation(tmp_path, capsys):
+def test_threads_that_connect_at_once_share_one_simulation(assistant, tmp_path, capsys):
     simulators, together = [], threading.Barrier(4)
 
     def start() -> Simulator:
-        simulators.append(Simulator())
+        simulators.append(Simulator(assistant=assistant))
         return simulators[-1]
 
     connection = Connection({}, tmp_path, start)
@@ -283,7 +283,7 @@ def test_threads_that_connect_at_once_share_one_simulation(tmp_path, capsys):
         thread.join()
     (simulator,) = simulators
     simulator.stop()
-    assert capsys.readouterr().out.splitlines() == [SIMULATED] * 4
+    assert whole_lines(capsys.readouterr().out) == [SIMULATED] * 4
 
 
 def test_a_separate_simulator_is_named_as_what_it_is(person, simulator):
@@ -580,7 +580,7 @@ print(asyncio.run(ask()))
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environ, capture_output=True, text=True
     )
-    assert done.stdout.splitlines()[1:] == [ANSWER], done.stderr
+    assert whole_lines(done.stdout)[1:] == [ANSWER], done.stderr
 
 
 # Where deployments go: all combinations of variables
@@ -858,14 +858,14 @@ def kernel(tmp_path_factory) -> Iterator[Kernel]:
 def test_without_variables_a_simulated_azure_answers_with_no_network(tmp_path):
     process = run_python(f"{WATCH}{CONNECT}{ASK}print(ask())\nprint(hosts)", tmp_path)
     assert process.stderr == ""
-    assert process.stdout.splitlines() == [SIMULATED, ANSWER, "{'127.0.0.1'}"]
+    assert whole_lines(process.stdout) == [SIMULATED, ANSWER, "{'127.0.0.1'}"]
 
 
 def test_with_an_endpoint_of_ones_own_nothing_is_changed_and_no_simulator_imported(tmp_path):
     code = f"import os, sys\nbefore = dict(os.environ)\n{CONNECT}print(before == dict(os.environ))"
     code += "\nprint('simulated_azure.transports.sockets' in sys.modules)"
     process = run_python(code, tmp_path, **ENDPOINT, **REAL, **PAYS)
-    endpoint, deployments, is_same, is_imported = process.stdout.splitlines()
+    endpoint, deployments, is_same, is_imported = whole_lines(process.stdout)
     assert "your own endpoint https://my-phi4.eastus2.inference.ml.azure.com" in endpoint
     assert "your own workspace" in deployments
     assert (is_same, is_imported) == ("True", "False")

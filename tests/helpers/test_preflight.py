@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from page_text import whole_lines
 
 from helpers import preflight as preflight_module
 from helpers.preflight import describe_error, preflight, read_lock
@@ -31,7 +32,7 @@ def run(monkeypatch, capsys) -> Callable[..., list[str]]:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         preflight()
-        return capsys.readouterr().out.splitlines()
+        return whole_lines(capsys.readouterr().out)
 
     return run
 
@@ -54,7 +55,7 @@ def test_a_ready_computer_has_no_stop_and_is_sent_to_the_next_lesson(tmp_path):
         timeout=GUARD,
     )
     assert process.returncode == 0, process.stderr
-    lines = process.stdout.splitlines()
+    lines = whole_lines(process.stdout)
     assert not [line for line in lines if line.startswith("STOP")]
     assert [line[:18].split() for line in lines[1:10]] == [
         ["ok", "Python"],

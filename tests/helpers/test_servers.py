@@ -57,12 +57,12 @@ def serve() -> Iterator[Callable[..., str]]:
 
 
 @pytest.fixture(scope="module")
-def simulator_of() -> Iterator[Callable[[str], Simulator]]:
+def simulator_of(assistant) -> Iterator[Callable[[str], Simulator]]:
     """Return a running simulated Azure with one of the two servers."""
 
     @cache
     def simulator_of(name: str) -> Simulator:
-        simulator = Simulator(server=SERVERS[name])
+        simulator = Simulator(assistant=assistant, server=SERVERS[name])
         simulators.append(simulator)
         return simulator
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from helpers import snippets
@@ -13,6 +15,7 @@ from helpers.snippets import (
     command_for,
     kind_of,
     output_of,
+    outputs_of,
     run,
 )
 
@@ -46,6 +49,33 @@ def test_a_snippet_prints_without_colours_and_in_utf8(folder, monkeypatch):
 
 def test_code_runs_instead_of_the_file(folder):
     assert output_of("here.py", code="print(6 * 7)") == "42\n"
+
+
+def test_several_snippets_run_in_one_process_and_each_has_its_own_output(folder):
+    (folder / "first.py").write_text("import os; print(os.getpid()); x = 1", encoding="utf-8")
+    (folder / "second.py").write_text("import os; print(os.getpid(), 'x' in dir())", "utf-8")
+    first, second = outputs_of(["first.py", "second.py"])
+    assert second == f"{first.strip()} False\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("python.py", "print('good')", "print('bad'); {}['missing']"),
+        ("node.mjs", "console.log('good')", "console.log('bad'); await import('missing')"),
+        ("curl.sh", "echo good", "echo bad; echo Error: missing >&2; exit 7"),
+    ],
+)
+def test_of_several_snippets_the_one_that_failed_is_named(tmp_path, monkeypatch, name, good, bad):
+    monkeypatch.setattr(snippets, "SNIPPETS", tmp_path)
+    program = snippets.shutil.which({"node.mjs": "node", "curl.sh": "sh"}.get(name, sys.executable))
+    if program is None:
+        pytest.skip(f"there is no program for {name}")
+    monkeypatch.setattr(snippets, "command_for", lambda kind: [program])
+    (tmp_path / f"1-{name}").write_text(good, encoding="utf-8")
+    (tmp_path / f"2-{name}").write_text(bad, encoding="utf-8")
+    with pytest.raises(SnippetFailedError, match=rf"2-{name} ended with status \d: .*missing"):
+        outputs_of([f"1-{name}", f"2-{name}", f"1-{name}"])
 
 
 def test_a_failure_names_the_file_and_the_error(folder):

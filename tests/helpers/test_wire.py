@@ -79,8 +79,8 @@ def test_requests_come_oldest_first_as_many_as_wanted(send):
     assert [request["query"] for request in requests_received(2)] == ["number=1", "number=2"]
 
 
-def test_before_any_request_the_view_says_so(monkeypatch, capsys):
-    quiet = Simulator()
+def test_before_any_request_the_view_says_so(assistant, monkeypatch, capsys):
+    quiet = Simulator(assistant=assistant)
     for name, value in quiet.variables().items():
         monkeypatch.setenv(name, value)
     show_last_request()

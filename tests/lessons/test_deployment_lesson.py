@@ -15,6 +15,7 @@ from fork_server import ForkServer
 from kernels import Kernel, printed
 from lesson_sources import code_cells, read_lesson
 
+from simulated_azure.inference.completions import Assistant
 from simulated_azure.management.refusals import refusal
 from simulated_azure.management.resources import Endpoint
 from simulated_azure.transports.sockets import Simulator
@@ -62,8 +63,8 @@ class Reader:
 class Azure:
     """A running simulated Azure, and what is deployed there."""
 
-    def __init__(self, server: ForkServer | None):
-        self.simulator = Simulator()
+    def __init__(self, server: ForkServer | None, assistant: Assistant):
+        self.simulator = Simulator(assistant=assistant)
         self.subscription = self.simulator.azure.control_plane.subscription
         self.readers: list[Reader] = []
         self.most_instances = 0  # at a time, without FORGOTTEN
@@ -131,9 +132,9 @@ class Azure:
 
 
 @pytest.fixture
-def azure(kernel_server) -> Iterator[Azure]:
+def azure(kernel_server, assistant) -> Iterator[Azure]:
     """Yield a simulated Azure for one test."""
-    azure = Azure(kernel_server)
+    azure = Azure(kernel_server, assistant)
     yield azure
     for reader in azure.readers:
         reader.kill_kernel()

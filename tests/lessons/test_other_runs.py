@@ -175,6 +175,26 @@ def test_copies_run_one_after_the_other_in_any_folder_and_then_say_where_one_wor
     assert f"you work in your copies, {folder}\n" in printed(outputs)
 
 
+def test_lesson_01_reads_the_learners_file_also_where_notebooks_run_in_the_folder_of_the_project(
+    tmp_path, kernel_server
+):
+    """VS Code can be set to do so. A change that the learner made to the file counts."""
+    folder = tmp_path / copies.FOLDER
+    copies.update(ROOT, folder)
+    file = folder / "phi4-deployment.yml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("instance_count: 1", "instance_count: 2"), encoding="utf-8")
+    lesson = nbformat.read(folder / "01-deployment.ipynb", 4)
+    ids = ("connect", "imports", "client", "yaml-load")
+    lesson.cells = [cell for cell in lesson.cells if cell.id in ids]
+    kernel = Kernel(os.environ, kernel_server, tmp_path)
+    try:
+        run_cells(lesson, kernel.execute)
+    finally:
+        kernel.kill()
+    assert "2 x Standard_NC24ads_A100_v4" in printed(lesson.cells[-1].outputs)
+
+
 def test_lesson_11_runs_through_without_nodejs_curl_and_the_environments(tmp_path, kernel_server):
     """Learners who installed only the kit are told what is absent, and the next cells run."""
     lesson = read_lesson("11-other-clients")

@@ -328,6 +328,19 @@ def test_the_originals_are_opened_where_they_are_wanted(monkeypatch, folders):
     assert not (lessons.ROOT / copies.FOLDER).exists()
 
 
+def test_a_folder_for_copies_is_refused_where_the_originals_are_wanted(
+    monkeypatch, folders, capsys, tmp_path
+):
+    with pytest.raises(SystemExit) as stop:
+        run_main(monkeypatch, "--checked", "--folder", str(tmp_path / "mine"))
+    message = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert "--checked and --folder exclude each other" in message
+    assert str(tmp_path / "mine") in message
+    assert folders == []
+    assert not (tmp_path / "mine").exists()
+
+
 def test_a_reset_starts_no_jupyterlab(monkeypatch, folders, capsys):
     run_main(monkeypatch, "--reset", "0")
     assert folders == []

@@ -21,7 +21,10 @@ MAY_OPT_OUT: dict[
 ] = {}  # (notebook, cell id) -> why its output is not compared
 OTHER_CLIENTS = ROOT / "notebooks" / "11-other-clients.ipynb"
 LONGEST_CELL = 20  # lines of code
-LONGEST_LINE = 100  # characters
+LONGEST_LINE = 100  # characters, of code and of what it prints
+MAY_PRINT_LONG_LINES = {  # (notebook, cell id) -> why
+    ("11-other-clients.ipynb", "js-errors"): "a program in JavaScript prints them",
+}
 SECRETS = re.compile(
     r"simulated-(?:key|token)-|\b[0-9a-f]{32}\b|\bsk-\w{16}|\bghp_\w{16}|\beyJ[\w-]{16}|\b[\w+/]{43}=|\b[A-Za-z0-9]{84}\b"
 )
@@ -36,6 +39,16 @@ def read(path: Path) -> nbformat.NotebookNode:
 
 def code_cells(notebook: nbformat.NotebookNode) -> list:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def printed_lines(cell: nbformat.NotebookNode) -> list[str]:
+    """Return the lines of text below a cell, without those of errors, which packages write."""
+    texts = [
+        output.text if output.output_type == "stream" else output.data.get("text/plain", "")
+        for output in cell.get("outputs", [])
+        if output.output_type != "error"
+    ]
+    return [line for text in texts for line in text.splitlines()]
 
 
 def problems(name: str, notebook: nbformat.NotebookNode) -> list[str]:
@@ -79,6 +92,10 @@ def problems(name: str, notebook: nbformat.NotebookNode) -> list[str]:
             and len(cell.source.splitlines()) > LONGEST_CELL,
             "has a line of code that is cut off on a page": cell.cell_type == "code"
             and max(map(len, cell.source.splitlines()), default=0) > LONGEST_LINE,
+            "prints a line that JupyterLab and pages break inside a word": (
+                max(map(len, printed_lines(cell)), default=0) > LONGEST_LINE
+                and (name, cell.id) not in MAY_PRINT_LONG_LINES
+            ),
         }
         found += [f"cell {cell.id} {text}" for text, is_so in checks.items() if is_so]
     without_pictures = copy.deepcopy(notebook)  # whose data look like keys at times
@@ -125,6 +142,12 @@ def test_each_notebook_is_saved_whole_and_clean(path):
         ),
         (lambda n: code_cells(n)[0].update(source="connect();"), "ends in ';'"),
         (lambda n: code_cells(n)[0].update(source="x = 1\n" * 21), "too long"),
+        (
+            lambda n: code_cells(n)[0].outputs.append(
+                nbformat.v4.new_output("stream", text="word " * 21)
+            ),
+            "inside a word",
+        ),
         (lambda n: n.cells[0].update(source="![](picture.png)"), "alt text"),
         (
             lambda n: code_cells(n)[0].outputs.append(
@@ -161,6 +184,21 @@ def test_lessons_open_and_close_alike(path):
         assert any(part in cell.source for cell in cells)
     for part in ("## On your own endpoint", "**Next:**"):
         assert part in cells[-1].source
+
+
+def test_the_header_of_each_lesson_leads_to_the_glossary(path):
+    needs = read(path).cells[0].source.splitlines()[4].split("|")[3]
+    assert needs.endswith(" · [words](glossary.md) ")
+
+
+@pytest.mark.parametrize("number", range(1, len(NOTEBOOKS)))
+def test_a_question_of_each_lesson_is_about_an_earlier_lesson(number):
+    cells = [cell.source for cell in read(NOTEBOOKS[number]).cells if "## Questions" in cell.source]
+    questions = cells[0].partition("## Questions")[2].partition("<details>")[0]
+    earlier = [
+        int(lesson) for lesson in re.findall(r"(?m)^\d\. From \[?lesson (\d\d)\b", questions)
+    ]
+    assert any(lesson < number for lesson in earlier), questions
 
 
 def test_lessons_ask_for_predictions_and_show_a_failure(path):

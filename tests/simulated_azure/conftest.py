@@ -13,14 +13,13 @@ from raw_http import raw
 from wire import Wire
 
 from simulated_azure.azure import SimulatedAzure
-from simulated_azure.inference.completions import Assistant
 from simulated_azure.inference.model import Distribution, Topic
 
 
 @pytest.fixture
-def azure(simulator) -> SimulatedAzure:
+def azure(assistant) -> SimulatedAzure:
     """Return a fresh simulated Azure without sockets, with the model that is loaded already."""
-    return SimulatedAzure(assistant=simulator.azure.assistant)
+    return SimulatedAzure(assistant=assistant)
 
 
 @pytest.fixture
@@ -57,12 +56,6 @@ def identity(simulator, monkeypatch) -> None:
 
 
 # The language model without a server
-
-
-@pytest.fixture(scope="session")
-def assistant(simulator) -> Assistant:
-    """Return the assistant that is loaded already."""
-    return simulator.azure.assistant
 
 
 @pytest.fixture(scope="session")

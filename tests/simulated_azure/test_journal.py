@@ -155,8 +155,7 @@ def test_deeply_nested_bodies_do_not_break_what_is_shown(azure, depth):
 
 
 @pytest.mark.parametrize("before", range(-34, 3, 4))
-def test_no_half_of_a_key_is_remembered_where_a_long_text_is_cut(before):
-    azure = SimulatedAzure()
+def test_no_half_of_a_key_is_remembered_where_a_long_text_is_cut(azure, before):
     ask_core(
         azure,
         "POST",

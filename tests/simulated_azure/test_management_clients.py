@@ -54,9 +54,9 @@ SERVE = "azureml://registries/azureml/environments/foundation-model-serve/versio
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[Simulator]:
+def cloud(assistant) -> Iterator[Simulator]:
     """A simulated Azure that the environment variables name, as they do in a notebook."""
-    simulator = Simulator()
+    simulator = Simulator(assistant=assistant)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(
             "AZUREML_CURRENT_CLOUD", ""
@@ -479,8 +479,8 @@ def test_invoke_of_the_management_client_gets_an_answer(ml, served, tmp_path, de
 # Several clients, several simulators, and junk
 
 
-def test_two_simulators_share_nothing(cloud, served):
-    other = Simulator()
+def test_two_simulators_share_nothing(assistant, cloud, served):
+    other = Simulator(assistant=assistant)
     try:
         endpoints = other.azure.control_plane.subscription.endpoints
         assert ("eastus2", "served") not in endpoints

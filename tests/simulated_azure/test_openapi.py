@@ -177,8 +177,8 @@ def test_the_document_is_not_loaded_before_it_is_asked_for():
 # Answers beside the document
 
 
-def test_a_thousand_generated_requests_get_only_documented_answers():
-    figures = fuzz(1000)
+def test_a_thousand_generated_requests_get_only_documented_answers(assistant):
+    figures = fuzz(1000, assistant)
     assert figures.report() == ""
     assert figures.cases == figures.statuses.total() == 1000
     for server in SERVERS.values():

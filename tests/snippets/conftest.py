@@ -19,10 +19,9 @@ def home(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def endpoint() -> Iterator[Endpoint]:
+def endpoint(assistant) -> Iterator[Endpoint]:
     """Yield the endpoint that all runs of this session visit."""
-    endpoint = Endpoint()
-    endpoint.simulator.wait_for_model()  # another simulator of this process must not load it, too
+    endpoint = Endpoint(assistant)
     yield endpoint
     endpoint.stop()
 

@@ -30,6 +30,7 @@ from fork_server import Fork, ForkServer
 from helpers.snippets import kind_of
 from simulated_azure.faults import HEADER as FAULT_HEADER
 from simulated_azure.http import Request, Response, Steps
+from simulated_azure.inference.completions import Assistant
 from simulated_azure.inference.endpoint import MODEL_NAME, MODEL_VERSION
 from simulated_azure.inference.servers import HEADER as SERVER_HEADER
 from simulated_azure.inference.servers import MODEL_FOLDER
@@ -56,16 +57,31 @@ PACE = 0.01  # seconds between two looks at what is waited for
 
 # What runs them
 
-PRELOADED = {  # kind of snippet -> the modules that its fork server imports
+# Kind of snippet -> the modules that its fork server imports: also those that a client imports
+# only when it is first asked something.
+PRELOADED = {
     "python": (
         "azure.ai.inference",
         "azure.identity",
         "httpx",
-        "openai",
+        "httpcore2",
+        "openai.resources.chat.completions",
+        "openai.resources.models",
         "requests",
     ),
-    "langchain": ("langchain_azure_ai.chat_models", "langchain_openai"),
-    "litellm": ("litellm",),
+    "langchain": (
+        "langchain_azure_ai.chat_models",
+        "langchain_openai",
+        "openai.resources.chat.completions",
+        "httpcore2",
+    ),
+    "litellm": (
+        "litellm",
+        "litellm.llms.azure_ai.chat.transformation",
+        "litellm.litellm_core_utils.default_encoding",
+        "litellm.proxy._types",
+        "httpcore",
+    ),
 }
 NEVER_FORKED = "azure.ai.inference.aio"  # aiohttp reads SSL_CERT_FILE when it is imported
 SEEN_BY_PACKAGES = {"PYTHONUTF8": "1", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # at import
@@ -212,8 +228,8 @@ class Visit:
 class Endpoint:
     """A simulated Azure in which every visit has its own path."""
 
-    def __init__(self):
-        self.simulator = Simulator()
+    def __init__(self, assistant: Assistant):
+        self.simulator = Simulator(assistant=assistant)
         self._usual_steps = self.simulator.azure.handle_in_steps
         self.simulator.azure.handle_in_steps = self._answer_in_steps
         self._visits: dict[str, Visit] = {}

@@ -23,6 +23,7 @@ from isodate import parse_duration
 from snippet_runs import kept_variables
 
 from helpers.cost import list_price
+from simulated_azure.inference.completions import Assistant
 from simulated_azure.management import subscription
 from simulated_azure.management.resources import EndpointSettings
 from simulated_azure.transports.sockets import Simulator
@@ -53,9 +54,9 @@ def restore_interrupts() -> None:
 class Manager:
     """Runs the snippets that deploy and delete, each in its own process, against one simulator."""
 
-    def __init__(self, home: Path):
+    def __init__(self, home: Path, assistant: Assistant):
         self.home = home
-        self.simulator = Simulator()
+        self.simulator = Simulator(assistant=assistant)
         self.subscription = self.simulator.azure.control_plane.subscription
         self.workspace = self.simulator.azure.workspace
         self._variables = kept_variables(home) | self.simulator.variables()
@@ -111,9 +112,9 @@ class Manager:
 
 
 @pytest.fixture(scope="module")
-def shared_manager(tmp_path_factory) -> Iterator[Manager]:
+def shared_manager(assistant, tmp_path_factory) -> Iterator[Manager]:
     """Yield what runs the snippets of all tests of this file."""
-    manager = Manager(tmp_path_factory.mktemp("home"))
+    manager = Manager(tmp_path_factory.mktemp("home"), assistant)
     yield manager
     manager.close()
 

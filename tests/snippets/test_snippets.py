@@ -66,7 +66,7 @@ LANGUAGES = [
 AND_IN_FRANCE = {"role": "user", "content": "And in France?"}
 CORRECTION = {
     "role": "user",
-    "content": "That was not valid JSON. Reply with the JSON object only.",
+    "content": "I cannot use that answer. Reply with the JSON object only.",
 }
 PARIS = [{"role": "user", "content": "Give me JSON about Paris."}]
 ALL = {
