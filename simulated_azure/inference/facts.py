@@ -72,12 +72,16 @@ class Thing:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table. kind: what its things are. keys: JSON keys for their name."""
+    """A table. kind: what its things are. keys: JSON keys for their name.
+
+    json: the columns of an object whose keys are not named.
+    """
 
     id: str
     kind: str
     keys: tuple[str, ...]
     columns: dict[str, Column]
+    json: tuple[str, ...] = ()
     things: list[Thing] = field(default_factory=list)
 
 
@@ -120,8 +124,9 @@ class Facts:
         self._things: dict[tuple[str, ...], list[Thing]] = {}
         for id, entry in _toml(folder / "attributes.toml").items():
             kind, keys = entry.pop("kind"), tuple(entry.pop("keys"))
+            json = tuple(entry.pop("json", ()))
             columns = {name: _column(name, column) for name, column in entry.items()}
-            table = self.tables[id] = Table(id, kind, keys, columns)
+            table = self.tables[id] = Table(id, kind, keys, columns, json or tuple(columns))
             for row in _csv(folder / f"{id}.csv"):
                 thing = Thing(table, row)
                 table.things.append(thing)

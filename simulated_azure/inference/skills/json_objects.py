@@ -159,11 +159,12 @@ def _subjects(text: str, keys: list[str]) -> list[Thing]:
 def describe(thing: Thing, keys: list[str]) -> dict:
     """Return the values of a thing by key; null for a key that the tables do not have."""
     if not keys:
-        values = {column: value_of(thing, column) for column in thing.table.columns}
-        return {
-            thing.table.keys[0]: _name(thing),
-            **{key: value for key, value in values.items() if value is not None},
-        }
+        names = {name: name for name in thing.table.json}
+        if "population" in names:
+            names["population"] = "population_millions"
+        values = {key: value_of(thing, column, key) for column, key in names.items()}
+        known = {key: value for key, value in values.items() if value is not None}
+        return {thing.table.keys[0]: _name(thing), **known}
     result = {}
     for key in keys:
         column = _column_of(key, thing.table)
