@@ -14,12 +14,14 @@ from collections.abc import Callable, Sequence
 
 from .chat import Chat, Reply
 from .classes import examples, no_examples
+from .dictionary import translation
 from .json_objects import json_objects
 from .knowledge import choices, facts, meaning_of_kind, membership, whole_kind
 from .sentiment import sentiment
 from .sums import longer_sums, sums
 from .texts import texts
 from .told import acknowledge, not_told, orders, told, told_facts
+from .units import conversion
 
 Skill = Callable[[Chat], Reply | None]
 
@@ -70,7 +72,7 @@ BEFORE_QUESTIONS: Sequence[Skill] = (
     not_told,
 )
 # After the questions that a message asks in nearly the same words
-AFTER_QUESTIONS: Sequence[Skill] = (choices, facts, acknowledge)
+AFTER_QUESTIONS: Sequence[Skill] = (choices, conversion, translation, facts, acknowledge)
 
 
 def first_reply(skills: Sequence[Skill], chat: Chat) -> Reply | None:

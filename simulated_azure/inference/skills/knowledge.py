@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
-from decimal import Decimal
 
 from ..facts import Column, Facts, Thing, load_facts, plain, stems
 from ..forms import NUMBER_WORDS
@@ -39,8 +38,6 @@ def facts(chat: Chat) -> Reply | None:
         return None
     return (
         bare_name(chat)
-        or conversion(chat)
-        or translation(chat)
         or word_form(text)
         or location(text)
         or comparison(text)
@@ -219,7 +216,7 @@ def _completed(chat: Chat) -> tuple[Thing, Column] | None:
         return None
     thing, column = before
     same_table = [other for other in things if other.table is thing.table]
-    if same_table and len(_rest(chat.text)) <= len(words(same_table[0].name)):
+    if same_table and len(rest_of(chat.text)) <= len(words(same_table[0].name)):
         return same_table[0], column
     if not things:
         for other in thing.table.columns.values():
@@ -228,7 +225,8 @@ def _completed(chat: Chat) -> tuple[Thing, Column] | None:
     return None
 
 
-def _rest(text: str) -> set[str]:
+def rest_of(text: str) -> set[str]:
+    """Return the words of a text that are neither fillers nor usual words of a question."""
     return {word for word in words(text) if word not in FILLERS and stem(word) not in ALLOWED}
 
 
@@ -367,7 +365,7 @@ def comparison(text: str) -> Reply | None:
     if (
         not match
         or len(hits) != 2
-        or _rest(text)
+        or rest_of(text)
         - {match[1].lower(), "more", "moons", "inhabitants", "than", "between"}
         - {word for things in hits for word in words(things[0].name)}
     ):
@@ -463,7 +461,7 @@ def ranking(text: str) -> Reply | None:
     ):
         return None
     count = _count_in(text) or (5 if re.search(rf"\b{kinds[0][2].names[1]}\b", text, re.I) else 1)
-    if count > 8 or _rest(text) - {
+    if count > 8 or rest_of(text) - {
         "largest",
         "biggest",
         "smallest",
@@ -876,181 +874,3 @@ def membership(chat: Chat) -> Reply | None:
     if not fact:
         return None
     return Reply("facts", (f"No, {fact}.", f"No. {fact[0].upper()}{fact[1:]}."), brief="No")
-
-
-# ---------------------------------------------------------------- units
-
-
-U = r"[A-Za-z]+(?: miles?)?"
-A = r"-?\d+(?:[.,]\d+)*|an?|one|two|three|four|five|six|seven|eight|nine|ten"
-CONVERSIONS = [
-    rf"\bhow many (?P<target>{U}) (?:are|is|go|fit|has|does|do)?\b ?(?:there|it)? ?(?:in|into|to"
-    rf"|make)? ?"
-    rf"(?P<amount>{A}) (?P<source>{U})\b",
-    rf"(?<![\d.,])(?P<amount>{A}) ?(?P<source>{U}) (?:is how many|in|to|into|as|are how many"
-    rf"|equals how many) (?P<target>{U})\b",
-]
-
-
-def conversion(chat: Chat) -> Reply | None:
-    """Convert an amount from one unit into another. A follow-up may name only the new unit."""
-    hit = _conversion_in(chat.text)
-    if hit is None:
-        match = re.match(
-            r"\s*(?:and|what about|how about|or)(?: how many| what about| how about| in| into"
-            r"| to|,)* (?P<target>[A-Za-z]+)"
-            r"(?: is (?:that|it)| are (?:that|they|there))?\s*[?.!]*\s*$",
-            chat.text,
-            re.I,
-        )
-        target = load_facts().unit(match["target"]) if match else None
-        before = next(
-            (found for text in reversed(chat.earlier) if (found := _conversion_in(text))), None
-        )
-        if not target or not before or target["dimension"] != before[1]["dimension"]:
-            return None
-        hit = (before[0], before[1], target)
-    amount, source, target = hit
-    if source["dimension"] == "temperature":
-        return _temperature(amount, source["name"], target["name"])
-    value = amount * Decimal(repr(source["factor"])) / Decimal(repr(target["factor"]))
-    result = _amount(value)
-    start = f"{_amount(amount)} {source['name'] if amount == 1 else source['plural']}"
-    end = f"{result} {target['name'] if result == '1' else target['plural']}"
-    verb = "is" if amount == 1 else "are"
-    return Reply(
-        "units",
-        (f"{start} {verb} {end}.", f"{start} = {end}.", f"That makes {end}."),
-        brief=f"{end}",
-    )
-
-
-TEMPERATURES = {
-    "celsius": "Celsius",
-    "c": "Celsius",
-    "centigrade": "Celsius",
-    "fahrenheit": "Fahrenheit",
-    "f": "Fahrenheit",
-    "kelvin": "Kelvin",
-    "k": "Kelvin",
-}
-
-
-def _conversion_in(text: str) -> tuple[Decimal, dict, dict] | None:
-    """Return (amount, its unit, the wanted unit) if a text asks for a conversion."""
-    known = load_facts()
-    plain_text = re.sub(r"\bdegrees?\b|°", " ", text)
-    plain_text = re.sub(r"\s+", " ", plain_text)
-    for pattern in CONVERSIONS:
-        for match in re.finditer(pattern, plain_text, re.IGNORECASE):
-            names = (match["source"], match["target"])
-            amount = _quantity(match["amount"])
-            rest = plain_text[: match.start()] + plain_text[match.end() :]
-            if (
-                len(_rest(rest) - {"convert", "conversion", "calculate", "change", "turn"}) > 0
-                or amount is None
-            ):
-                continue
-            if all(name.casefold() in TEMPERATURES for name in names):
-                units = [
-                    {"name": TEMPERATURES[name.casefold()], "dimension": "temperature"}
-                    for name in names
-                ]
-                return amount, units[0], units[1]
-            source, target = map(known.unit, names)
-            if source and target and source["dimension"] == target["dimension"]:
-                return amount, source, target
-    return None
-
-
-def _quantity(text: str) -> Decimal | None:
-    text = text.casefold()
-    if text in ("a", "an"):
-        return Decimal(1)
-    if text in NUMBER_WORDS:
-        return Decimal(NUMBER_WORDS[text])
-    text = re.sub(r",(?=\d{3}\b)", "", text).replace(",", ".")
-    return Decimal(text) if re.fullmatch(r"-?\d{1,12}(?:\.\d{1,8})?", text) else None
-
-
-def _amount(value: Decimal) -> str:
-    """Return a number with separators, rounded to five digits if it has many."""
-    if value == value.to_integral_value():
-        return f"{value.to_integral_value():,f}"
-    exact = value.normalize()
-    if len(exact.as_tuple().digits) <= 6 and abs(exact) >= Decimal("0.0001"):
-        return f"{exact:,f}"
-    rounded = Decimal(f"{value:.5g}").normalize()
-    return f"about {rounded:,f}"
-
-
-def _temperature(amount: Decimal, source: str, target: str) -> Reply:
-    celsius = {
-        "Celsius": amount,
-        "Fahrenheit": (amount - 32) * 5 / 9,
-        "Kelvin": amount - Decimal("273.15"),
-    }[source]
-    value = {
-        "Celsius": celsius,
-        "Fahrenheit": celsius * 9 / 5 + 32,
-        "Kelvin": celsius + Decimal("273.15"),
-    }[target]
-    names = {
-        "Celsius": " degrees Celsius",
-        "Fahrenheit": " degrees Fahrenheit",
-        "Kelvin": " kelvin",
-    }
-    start, end = _amount(amount) + names[source], _amount(Decimal(round(value, 2))) + names[target]
-    return Reply("units", (f"{start} are {end}.", f"{start} = {end}."), brief=end)
-
-
-# ---------------------------------------------------------------- words in other languages
-
-
-TRANSLATION = [
-    r"\b(?:how (?:do|would|can) (?:you|i|we|people) )?say (?:the word )?[\"'“]?(.+?)[\"'”]? "
-    r"in (german|french)\b",
-    r"\bwhat(?:'s| is) (?:the )?(german|french)(?: word)? for [\"'“]?(.+?)[\"'”]?\s*\??$",
-    r"\bwhat(?:'s| is) [\"'“]?(.+?)[\"'”]?(?: called)? in (german|french)\b",
-    r"\btranslate (?:the word )?[\"'“]?(.+?)[\"'”]? (?:in)?to (german|french)\b",
-    r"\btranslate (?:in)?to (german|french):? [\"'“]?(.+?)[\"'”]?\s*[.]?$",
-    r"\b(german|french)(?: word)? for [\"'“]?(.+?)[\"'”]?\s*\??$",
-]
-
-
-def translation(chat: Chat) -> Reply | None:
-    """Translate a word that the dictionary has into German or French."""
-    follow_up = re.match(
-        r"\s*(?:and|what about|how about) [\"'“]?(\w+)[\"'”]?\s*\??\s*$", chat.text, re.IGNORECASE
-    )
-    if follow_up and chat.earlier:
-        language = re.search(r"\b(german|french)\b", chat.earlier[-1], re.IGNORECASE)
-        if language and any(re.search(p, chat.earlier[-1], re.I) for p in TRANSLATION):
-            text = f"how do you say {follow_up[1]} in {language[1]}"
-            return translation(Chat(text, text, form=chat.form))
-    for pattern in TRANSLATION:
-        match = re.search(pattern, chat.message.strip(), re.IGNORECASE)
-        if not match:
-            continue
-        first, second = match.groups()
-        language, word = (
-            (first, second) if first.casefold() in ("german", "french") else (second, first)
-        )
-        if len(word.split()) > 4:
-            return None
-        code = language.casefold()[0] == "g" and 1 or 2
-        for row in load_facts().dictionary:
-            if plain(row[0]) == plain(word) and row[code]:
-                other = row[code]
-                return Reply(
-                    "translation",
-                    (
-                        f'"{word}" is "{other}" in {language.capitalize()}.',
-                        f"{other[0].upper()}{other[1:]}.",
-                        f'In {language.capitalize()} one says "{other}".',
-                    ),
-                    brief=other,
-                    language=chat.form.language,
-                )
-        return None
-    return None
