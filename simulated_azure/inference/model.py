@@ -40,16 +40,27 @@ class Topic:
     """A subject that the model can speak about, with its possible answers.
 
     answers: token ids, the preferred answer first. Each answer begins with the token that opens the
-    assistant's turn (im_sep) and ends with the one that closes it (im_end).
+    assistant's turn (im_sep) and ends with the one that closes it (im_end). weights: how often each
+    answer counts; () if the first counts PREFERRED_COUNT times and the others once. skill: the name
+    of the skill that computed the answers, "" if they are training text.
     """
 
     name: str
     answers: tuple[tuple[int, ...], ...]
+    weights: tuple[float, ...] = ()
+    skill: str = ""
 
     @classmethod
-    def of(cls, name: str, answers: Iterable[Sequence[int]]) -> Topic:
+    def of(
+        cls,
+        name: str,
+        answers: Iterable[Sequence[int]],
+        weights: Sequence[float] = (),
+        skill: str = "",
+    ) -> Topic:
         """Return a topic with answers that do not have their im_sep and im_end yet."""
-        return cls(name, tuple((IM_SEP, *answer, IM_END) for answer in answers))
+        tokens = tuple((IM_SEP, *answer, IM_END) for answer in answers)
+        return cls(name, tokens, tuple(weights), skill)
 
 
 @dataclass(frozen=True)
@@ -357,8 +368,9 @@ class LanguageModel:
         There is one for each place in the topic's answers. The run is the longest end of the
         context that stands before the place.
         """
+        weights = topic.weights or (PREFERRED_COUNT, *[1.0] * (len(topic.answers) - 1))
         for number, answer in enumerate(topic.answers):
-            count = 1.0 if number else PREFERRED_COUNT
+            count = weights[number]
             for place in range(1, len(answer)):
                 length = 0
                 while (
