@@ -28,6 +28,19 @@ def requests_received(last: int = 1) -> list[dict]:
     not the simulated one: a real endpoint does not tell what it received. Raises
     ConnectionSettingsError if the variables cannot work.
     """
+    return _journal(last)["requests"]
+
+
+def number_received() -> int:
+    """Return how many requests the simulated endpoint has received so far.
+
+    Raises what requests_received raises.
+    """
+    return _journal(0)["received"]
+
+
+def _journal(last: int) -> dict:
+    """Return the last requests, and how many there were. Raises what requests_received raises."""
     endpoint, key = os.environ.get(ENDPOINT, ""), os.environ.get(CREDENTIAL, "")
     if not endpoint:
         raise RuntimeError("There is no endpoint yet. Run the cell with connect() first.")
@@ -43,7 +56,7 @@ def requests_received(last: int = 1) -> list[dict]:
     trusted = ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE"))
     try:
         with urlopen(Request(url, headers={"api-key": key}), context=trusted, timeout=60) as reply:
-            return json.load(reply)["requests"]
+            return json.load(reply)
     except HTTPError as error:
         status = error.code
     raise RuntimeError(

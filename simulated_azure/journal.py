@@ -38,6 +38,7 @@ class Journal:
     def __init__(self, secrets: Callable[[], Iterable[str]]):
         self._secrets = secrets
         self._entries: deque[dict] = deque(maxlen=MAX_REQUESTS)
+        self._number = 0  # of all requests, also of those that are forgotten
 
     def __iter__(self) -> Iterator[dict]:
         return iter(self._entries)
@@ -51,16 +52,19 @@ class Journal:
         return [Route("GET", PATH, self.requests)]
 
     def requests(self, request: Request) -> Response:
-        """Return the last requests as JSON; the query parameter ``last`` says how many."""
+        """Return the last requests as JSON; the query parameter ``last`` says how many.
+
+        ``received`` is the number of all requests so far, also of those that are forgotten.
+        """
         last = request.query_params.get("last", "")
         count = int(last) if DIGITS.fullmatch(last) else MAX_REQUESTS
         entries = list(self._entries)[-count:] if count else []
-        return json_response(
-            200, {"requests": [{**entry, "body": _content(entry["body"])} for entry in entries]}
-        )
+        shown = [{**entry, "body": _content(entry["body"])} for entry in entries]
+        return json_response(200, {"requests": shown, "received": self._number})
 
     def record(self, request: Request, status: int) -> None:
         """Remember a request without its secrets."""
+        self._number += 1
         self._entries.append(
             {
                 "method": request.method,

@@ -1,4 +1,4 @@
-"""What runs in a lesson's kernel: its cells, some of them again, sections alone, folded blocks.
+"""What runs in a lesson's kernel: its cells, exercises, sections alone, folded blocks.
 
 The core of a lesson comes before its sections in depth, so the lesson's own run shows that the core
 needs none of them, and that the first section needs nothing but the core. If the core has an end
@@ -22,6 +22,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell, IPyNbFile
 
+from tools.exercises import STUB_TAG, number_of
 from tools.minutes import TAG, Parts, parts_of
 
 SOLUTION = re.compile(r"<summary>Solution</summary>\n\n```python\n(.*?)```", re.DOTALL)
@@ -106,15 +107,31 @@ def run_of(notebook: IPyNbFile, name: str, source: str, tags: Iterable[str] = ()
     return IPyNbCell.from_parent(notebook, name=name, cell_num=0, cell=cell, options=options)
 
 
-def state_source(function: str) -> str:
+def state_source(function: str, *arguments: str) -> str:
     """Return code that calls a function of kernel_state.py in a kernel and leaves no name there."""
-    source = f"open({str(KERNEL_STATE)!r}, encoding='utf-8').read() + '\\n{function}(shell)'"
+    call = f"\n{function}({', '.join(['shell', *map(repr, arguments)])})"
+    source = f"open({str(KERNEL_STATE)!r}, encoding='utf-8').read() + {call!r}"
     return f"exec({source}, {{'__name__': 'kernel_state', 'shell': get_ipython()}})"
 
 
-def state_run(notebook: IPyNbFile, name: str, function: str) -> IPyNbCell:
+def state_run(notebook: IPyNbFile, name: str, function: str, *arguments: str) -> IPyNbCell:
     """Return a test that calls a function of kernel_state.py in a lesson's kernel."""
-    return run_of(notebook, name, state_source(function))
+    return run_of(notebook, name, state_source(function, *arguments))
+
+
+def with_exercises(notebook: IPyNbFile, cells: list[IPyNbCell]) -> list[IPyNbCell]:
+    """Return the cells of a lesson with a test after each stub, which tries the exercise.
+
+    It leaves no trace in the kernel, so later cells find what a learner has who skips exercises.
+    """
+    ids = [cell.id for cell in notebook.nb.cells]
+    runs = []
+    for item in cells:
+        runs.append(item)
+        if STUB_TAG in item.cell.metadata.get("tags", []):
+            number = number_of(notebook.nb.cells[ids.index(item.cell.id) - 1])
+            runs.append(state_run(notebook, f"Exercise {number}", "try_exercise", str(number)))
+    return runs
 
 
 def blocks_by_cell(cells: list[NotebookNode]) -> dict[str, list[tuple[str, str]]]:
@@ -157,9 +174,9 @@ def names_needed(sources: Iterable[str]) -> list[str]:
 def runs_of(notebook: IPyNbFile, cells: list[IPyNbCell]) -> list[IPyNbCell]:
     """Return the tests of a lesson: its cells, and what runs besides them."""
     parts = parts_of(notebook.nb.cells)
-    runs = list(cells)
+    runs = with_exercises(notebook, cells)
     if len(cells) < sum(cell.cell_type == "code" for cell in notebook.nb.cells):
-        return runs  # somebody has named one cell
+        return cells  # somebody has named one cell
     if notebook.path.stem in RUN_TWICE:
         runs += second_run(cells, parts)
     blocks = blocks_by_cell(notebook.nb.cells)
@@ -173,7 +190,8 @@ def runs_of(notebook: IPyNbFile, cells: list[IPyNbCell]) -> list[IPyNbCell]:
     names = {item.cell.id: item.name for item in cells}
     are_deep = [TAG in item.cell.metadata.get("tags", []) for item in cells]
     first_deep = are_deep.index(True) if any(are_deep) else len(cells)
-    runs.insert(first_deep, state_run(notebook, "keep the core", "keep"))
+    last_of_core = runs.index(cells[first_deep]) if first_deep < len(cells) else len(runs)
+    runs.insert(last_of_core, state_run(notebook, "keep the core", "keep"))
 
     def again(cell: NotebookNode, kind: str) -> IPyNbCell:
         tags = cell.metadata.get("tags", [])

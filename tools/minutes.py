@@ -5,6 +5,9 @@
 A lesson has a core; then a cell "# In depth" and sections that may be left out. These cells are
 tagged in-depth. The minutes stand in the header of the lesson, in the headings of its sections and
 in README. A lesson without a cell "# In depth" keeps the minutes that its author wrote.
+
+Exercises have minutes in their data files. Those of the core are stated apart, those of a section
+are part of its minutes.
 """
 
 from __future__ import annotations
@@ -16,6 +19,9 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+
+from helpers.exercises.data import find
+from tools.exercises import is_exercise, number_of
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -31,8 +37,8 @@ FOLDED_OR_CODE = re.compile(r"<details>.*?</details>|```.*?```", re.DOTALL)
 PREDICTION = "**Predict"
 QUESTIONS = re.compile(r"^## Questions\n(.*?)(?=<details|^#|\Z)", re.DOTALL | re.MULTILINE)
 SECTION = re.compile(r"## In depth: (.+?)(?: \(\d+ minutes?\))?(?:\n|\Z)")
-STATED = re.compile(r"\| (\d+) minutes(?:, in depth (\d+) more)? \|")
-ROW = re.compile(r"(\(notebooks/([\w-]+\.ipynb)\)) \| *\d+ *\|(?: *\d* *\|)")
+STATED = re.compile(r"\| (\d+) minutes(?:, exercises (\d+) more)?(?:, in depth (\d+) more)? \|")
+ROW = re.compile(r"(\(notebooks/([\w-]+\.ipynb)\)) \|(?: *\d* *\|){3}")
 
 
 @dataclass
@@ -71,8 +77,8 @@ def parts_of(cells: Iterable[NotebookNode]) -> Parts:
 def minutes(cells: Iterable[NotebookNode]) -> int:
     """Return the estimated minutes for reading cells, running them and answering, at least 1.
 
-    Folded text and code in prose do not count. A prediction and a question have a time of their
-    own.
+    Exercises, folded text and code in prose do not count. A prediction and a question have a time
+    of their own.
 
     >>> text, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
     >>> minutes([text("word " * 590), code("x = 1")])
@@ -82,6 +88,8 @@ def minutes(cells: Iterable[NotebookNode]) -> int:
     """
     seconds = 0.0
     for cell in cells:
+        if is_exercise(cell):
+            continue
         if cell.cell_type == "code":
             seconds += SECONDS_PER_CODE_CELL
             seconds += SECONDS_PER_CODE_LINE * len(cell.source.splitlines())
@@ -95,13 +103,23 @@ def minutes(cells: Iterable[NotebookNode]) -> int:
     return max(1, round(seconds / 60))
 
 
+def exercise_minutes(cells: Iterable[NotebookNode]) -> int:
+    """Return the minutes of the exercises in some cells, from their data files.
+
+    Raises LookupError if an exercise is in no data file.
+    """
+    return sum(find(number).minutes for cell in cells if (number := number_of(cell)))
+
+
 def _lines(output: NotebookNode) -> int:
     text = output.get("text", output.get("data", {}).get("text/plain", ""))
     return len(text.splitlines())
 
 
-def stated(notebook: NotebookNode) -> tuple[int, int | None]:
-    """Return the minutes in the header of a lesson: of the core, and of the depth or None.
+def stated(notebook: NotebookNode) -> tuple[int, int | None, int | None]:
+    """Return the minutes in the header of a lesson: of the core, of its exercises, of the depth.
+
+    The last two are None if the header does not state them.
 
     Raises ValueError if its first cell states none.
     """
@@ -111,7 +129,8 @@ def stated(notebook: NotebookNode) -> tuple[int, int | None]:
             f"the first cell begins with {notebook.cells[0].source[:40]!r} and states no time, "
             "expected '| 10 minutes, in depth 5 more |' in its table"
         )
-    return int(match[1]), int(match[2]) if match[2] else None
+    exercises, depth = (int(text) if text else None for text in match.groups()[1:])
+    return int(match[1]), exercises, depth
 
 
 def write_minutes(notebook: NotebookNode) -> None:
@@ -123,29 +142,33 @@ def write_minutes(notebook: NotebookNode) -> None:
     parts = parts_of(notebook.cells)
     if not parts.is_divided:
         return
-    header = f"| {minutes(parts.core)} minutes, in depth {minutes(parts.depth)} more |"
+    exercises = exercise_minutes(parts.core)
+    depth = minutes(parts.depth) + exercise_minutes(parts.depth)
+    header = f"| {minutes(parts.core)} minutes, in depth {depth} more |"
+    if exercises:
+        header = header.replace(",", f", exercises {exercises} more,", 1)
     notebook.cells[0].source = STATED.sub(header, notebook.cells[0].source, count=1)
     for title, cells in parts.sections.items():
-        number = minutes(cells)
+        number = minutes(cells) + exercise_minutes(cells)
         noun = "minute" if number == 1 else "minutes"
         heading = f"## In depth: {title} ({number} {noun})\n"
         cells[0].source = SECTION.sub(lambda _, text=heading: text, cells[0].source, count=1)
         cells[0].source = cells[0].source.rstrip("\n")
 
 
-def write_table(readme: str, lessons: dict[str, tuple[int, int | None]]) -> str:
+def write_table(readme: str, lessons: dict[str, tuple[int, int | None, int | None]]) -> str:
     """Return README's text with the minutes of the lessons in its table.
 
     lessons: for the file name of each lesson, what stated returns.
 
-    >>> row = "| 04 | [Chat](notebooks/04-chat.ipynb) | 50 | | roles |"
-    >>> write_table(row, {"04-chat.ipynb": (18, 30)})
-    '| 04 | [Chat](notebooks/04-chat.ipynb) | 18 | 30 | roles |'
+    >>> row = "| 04 | [Chat](notebooks/04-chat.ipynb) | 50 | | | roles |"
+    >>> write_table(row, {"04-chat.ipynb": (18, 9, 30)})
+    '| 04 | [Chat](notebooks/04-chat.ipynb) | 18 | 9 | 30 | roles |'
     """
 
     def row(match: re.Match) -> str:
-        core, depth = lessons[match[2]]
-        return f"{match[1]} | {core} | {'' if depth is None else f'{depth} '}|"
+        numbers = ["" if number is None else f"{number} " for number in lessons[match[2]]]
+        return f"{match[1]} | {'| '.join(numbers)}|"
 
     return ROW.sub(row, readme)
 
@@ -159,8 +182,8 @@ def main() -> None:
         text = nbformat.writes(notebook).rstrip("\n") + "\n"
         path.write_text(text, encoding="utf-8", newline="\n")
         lessons[path.name] = stated(notebook)
-        core, depth = lessons[path.name]
-        print(f"{path.stem:<24} core {core:>3}   in depth {'-' if depth is None else depth:>3}")
+        core, exercises, depth = ("-" if each is None else each for each in lessons[path.name])
+        print(f"{path.stem:<24} core {core:>3}   exercises {exercises:>3}   in depth {depth:>3}")
     readme = write_table(README.read_text(encoding="utf-8"), lessons)
     README.write_text(readme, encoding="utf-8", newline="\n")
 

@@ -21,7 +21,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import preflight
+from helpers.exercises import check, hint, solution
+from helpers.exercises.data import find
 from tools import copies
+from tools.exercises import cells_of
 
 ROOT = Path(__file__).parents[2]
 KIT = ("helpers", "notebooks", "snippets", "tools", "README.md", "requirements.txt")
@@ -104,6 +107,29 @@ def test_a_copy_has_no_outputs_and_only_what_jupyterlab_needs(folder):
     assert (code.outputs, code.execution_count) == ([], None)
     assert code.metadata == {"tags": ["raises-exception"]}
     assert [*lesson.metadata] == ["kernelspec"]
+
+
+def test_the_exercises_of_a_copy_are_checked_there_and_their_progress_is_kept(
+    folder, capsys, monkeypatch
+):
+    kit = folder.parent
+    lesson = nbformat.v4.new_notebook(cells=cells_of(find("5.2")))
+    save(kit / "notebooks" / LESSON, lesson)
+    copies.update(kit, folder, day=DAY)
+    task, stub, helps = nbformat.read(folder / LESSON, 4).cells
+    assert not any(cell.metadata for cell in (task, stub, helps))
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("NOT_YET_RAISES")
+    names = {"check": check, "hint": hint, "solution": solution}
+    exec(stub.source, names)
+    exec(stub.source.replace("...", "'mine'"), names)
+    exec(helps.source.replace("# ", ""), names)
+    printed = capsys.readouterr().out
+    for text in ("untouched", "not yet", "Hint 1", "Solution of exercise 5.2"):
+        assert text in printed
+    assert "mine" not in (folder / "progress.jsonl").read_text()
+    copies.update(kit, folder, day=DAY)
+    assert (folder / "progress.jsonl").is_file()
 
 
 def test_every_copy_is_a_valid_notebook_with_the_lessons_code_and_no_saved_answer(all_copies):

@@ -8,13 +8,26 @@ import re
 import nbformat
 import pytest
 
-from tools.minutes import DEPTH, README, TAG, minutes, parts_of, stated, write_minutes, write_table
+from helpers.exercises.data import find
+from tools.exercises import cells_of
+from tools.minutes import (
+    DEPTH,
+    README,
+    TAG,
+    exercise_minutes,
+    minutes,
+    parts_of,
+    stated,
+    write_minutes,
+    write_table,
+)
 
 NOTEBOOKS = sorted((README.parent / "notebooks").glob("*.ipynb"))
 LESSONS = {path: nbformat.read(path, 4) for path in NOTEBOOKS}
 DIVIDED = [path for path, lesson in LESSONS.items() if parts_of(lesson.cells).is_divided]
 LONGEST_CORE = 20  # minutes
-LONGEST_MORNING = 150  # minutes: the cores of the lessons 00 to 08
+LONGEST_MORNING = 150  # minutes: the cores of the lessons 00 to 08, without exercises
+LONGEST_CLASS = 210  # minutes, with exercises
 DELETION = "# Delete, whatever happens\n"  # lesson 01 deletes what the depth has started, too
 CELLS_WITH_IMPORTS = 3  # the first code cells: connect, imports, what all parts share
 
@@ -52,6 +65,11 @@ def test_the_cores_of_the_first_nine_lessons_fit_a_morning():
     assert sum(cores) <= LONGEST_MORNING
 
 
+def test_the_cores_of_the_first_nine_lessons_with_their_exercises_fit_three_and_a_half_hours():
+    cores = [parts_of(LESSONS[path].cells).core for path in DIVIDED if path.stem < "09"]
+    assert sum(minutes(core) + exercise_minutes(core) for core in cores) <= LONGEST_CLASS
+
+
 def lesson_with(*cells: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Return a lesson with a header, and these cells in depth."""
     depth = [markdown(f"{DEPTH}\n\nYou may skip this."), *cells]
@@ -73,11 +91,26 @@ def test_the_program_writes_the_minutes_of_the_core_the_depth_and_each_section()
     assert lesson.cells[3].source == "## In depth: Two (1 minute)\n\nA word."
 
 
+def test_exercises_of_the_core_are_stated_apart_and_those_of_a_section_belong_to_it():
+    first, second = find("5.2"), find("5.4")
+    section = markdown("## In depth: One (99 minutes)\n\nA word.")
+    lesson = lesson_with(section, *cells_of(second, [TAG]))
+    lesson.cells[1:1] = cells_of(first)
+    printed = nbformat.v4.new_output("stream", name="stdout", text="line\n" * 600)
+    lesson.cells[2].outputs = [printed]
+    write_minutes(lesson)
+    total = 1 + second.minutes
+    header = f"| 1 minutes, exercises {first.minutes} more, in depth {total} more |"
+    assert header in lesson.cells[0].source
+    assert stated(lesson) == (1, first.minutes, total)
+    assert f"({total} minutes)" in lesson.cells[5].source
+
+
 def test_a_lesson_without_depth_keeps_its_minutes():
     lesson = lesson_with()
     del lesson.cells[1:]
     write_minutes(lesson)
-    assert stated(lesson) == (99, 99)
+    assert stated(lesson) == (99, None, 99)
 
 
 def test_a_lesson_that_states_no_time_is_an_error():

@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from notebook_items import folded_blocks
 
+from tools.exercises import number_of
 from tools.mutate import Mistake, load_mistakes
 
 ROOT = Path(__file__).parents[2]
@@ -17,13 +18,15 @@ MISTAKES = load_mistakes()
 
 
 def names_in(path: Path) -> set[str]:
-    """Return the names of the tests in a file. In a notebook: its cells and folded blocks."""
+    """Return the names of the tests in a file. In a notebook: cells, exercises, folded blocks."""
     if path.suffix == ".py":
         return set(re.findall(r"^def (test_\w+)\(", path.read_text(encoding="utf-8"), re.MULTILINE))
     cells = nbformat.read(path, 4).cells
     numbers = range(sum(cell.cell_type == "code" for cell in cells))
     text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    return {*(f"Cell {number}" for number in numbers), *(name for name, _ in folded_blocks(text))}
+    exercises = {f"Exercise {number}" for cell in cells if (number := number_of(cell))}
+    blocks = {name for name, _ in folded_blocks(text)}
+    return {*(f"Cell {number}" for number in numbers), *exercises, *blocks}
 
 
 def test_there_are_mistakes_of_every_kind():
