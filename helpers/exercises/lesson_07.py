@@ -252,7 +252,12 @@ def _problem_7_3(
         if label == PERSON and value[0] in shares:
             look = "compare the probability with `sure` before you return"
             return f"{came}: below `sure`, it returned a label", expected, look
-        return f"{came}, so the label {show(value[0])}", expected, "lower case, and `sure`"
+        look = (
+            "compare with `sure`, whatever it is"
+            if value[0] == PERSON
+            else "the label, in lower case"
+        )
+        return f"{came}, so the label {show(value[0])}", expected, look
     spellings = [item for item in alternatives if item["token"].strip().lower() == best]
     if not any(item["token"].strip().lower() in LABELS for item in alternatives):
         look = "only positive, negative and neutral are labels"

@@ -37,10 +37,10 @@ def is_near(value: float, expected: float, tolerance: float = 0.005) -> bool:
     return math.isclose(value, expected, rel_tol=tolerance)
 
 
-def dollars(value: float) -> str:
-    """Return an amount with about four digits.
+def number_text(value: float) -> str:
+    """Return a number as text, with about four digits.
 
-    >>> dollars(0.00012345), dollars(1234.5)
+    >>> number_text(0.00012345), number_text(1234.5)
     ('0.0001234', '1,234.50')
     """
     return f"{value:,.2f}" if abs(value) >= 1 else f"{value:.4g}"
@@ -70,8 +70,10 @@ def check_8_1(answer: Any) -> Outcome:
     }
     for value, (came, look) in usual.items():
         if is_near(answer, value):
-            return not_yet(f"{show(answer)}: {came}", "a number of days", look)
-    return not_yet(show(answer), "another number of days", "dollars, dollars per hour, 24 hours")
+            return not_yet(f"{number_text(answer)}: {came}", "a number of days", look)
+    return not_yet(
+        number_text(answer), "another number of days", "dollars, dollars per hour, 24 hours"
+    )
 
 
 # 8.2
@@ -105,7 +107,7 @@ def check_8_2(answer: Any) -> Outcome:
             continue
         came, look = _came_8_2(result, counts, usd_in, usd_out)
         tokens = ", ".join(f"{ins} in and {outs} out" for ins, outs in counts) or "no replies"
-        return not_yet(f"with {tokens}, {came}", f"{dollars(usd)} dollars", look)
+        return not_yet(f"with {tokens}, {came}", f"{number_text(usd)} dollars", look)
     return correct()
 
 
@@ -152,10 +154,13 @@ def _came_8_2(
         }
     for amount, (came, look) in usual.items():
         if is_near(value, amount, 1e-6):
-            return f"it returned {dollars(value)}: {came}", look
+            return f"it returned {number_text(value)}: {came}", look
     if value == round(value, 4):
         return f"it returned {value}: rounded", "return the sum as it is; round when you print"
-    return f"it returned {dollars(value)}", "tokens in times `usd_in`, tokens out times `usd_out`"
+    return (
+        f"it returned {number_text(value)}",
+        "tokens in times `usd_in`, tokens out times `usd_out`",
+    )
 
 
 # 8.3
@@ -195,8 +200,12 @@ def check_8_3(answer: Any) -> Outcome:
         }
         for amount, (came, look) in usual.items():
             if is_near(value, amount):
-                return not_yet(f"{case}it returned {dollars(value)}: {came}", dollars(usd), look)
-        return not_yet(f"{case}it returned {dollars(value)}", dollars(usd), "hours and seconds")
+                return not_yet(
+                    f"{case}it returned {number_text(value)}: {came}", number_text(usd), look
+                )
+        return not_yet(
+            f"{case}it returned {number_text(value)}", number_text(usd), "hours and seconds"
+        )
     return correct()
 
 
@@ -221,8 +230,8 @@ def check_8_4(answer: Any) -> Outcome:
             continue
         came, look = _came_8_4(value, case, instances, machine, by_token)
         return not_yet(
-            f"{call_text}: it returned {dollars(value[0])} and {dollars(value[1])}{came}",
-            f"{dollars(machine)} by the machine and {dollars(by_token)} per token",
+            f"{call_text}: it returned {number_text(value[0])} and {number_text(value[1])}{came}",
+            f"{number_text(machine)} by the machine and {number_text(by_token)} per token",
             look,
         )
     return correct()
@@ -334,4 +343,4 @@ def _came_8_5(result: Call, rows: list[RunningDeployment], names: list[str]) -> 
     if "failed" in missing:
         look = "a deployment that failed may be billed as well"
         return f"{listed}: the deployment that failed is missing", look
-    return listed, "compare `row.minutes` with `hours * 60`"
+    return listed, "compare `row.minutes` with `hours * 60`, whatever `hours` is"
