@@ -267,6 +267,8 @@ def unblock(case: Case) -> None:
         return
     if body.get("logprobs") in (None, False):
         body.pop("top_logprobs", None)  # which needs logprobs
+    for name in ("continue_final_message", "add_generation_prompt"):
+        body.pop(name, None)  # each needs the right value of the other
     for name in ("tools", "tool_choice"):
         if not body.get(name):
             body.pop(name, None)

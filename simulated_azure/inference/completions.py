@@ -7,7 +7,7 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,12 +16,13 @@ from ..http import run_to_end
 from .engine import Call
 from .model import LanguageModel, Sampling, Topic
 from .questions import Conversation, load_manners, load_questions, load_synonyms
-from .tokens import FIRST_SPECIAL_TOKEN, IM_END, count_prompt_in_steps, token_bytes
+from .tokens import FIRST_SPECIAL_TOKEN, IM_END, count_prompt_in_steps, encode, token_bytes
 
 FINGERPRINT = f"simulated-{__version__}"
 NEWLINE = 198  # the token of "\n"
 NEWLINE_BIAS = 1000.0  # more than the 100 that a request may set, so that every token is a newline
 DONE = b"data: [DONE]\n\n"
+BEGINNING_LENGTH = 2000  # characters of a beginning that are read; the model looks back less far
 EMPTY_PIECE = ("", [])  # for a token whose text may be the beginning of something longer
 
 
@@ -29,12 +30,21 @@ class Writer:
     """Writes one choice of an answer.
 
     topic: what the model speaks about. limit: the most tokens to generate. index: the number of the
-    choice, from 0, which makes choices with the same seed differ. ``tokens``: the number of tokens
+    choice, from 0, which makes choices with the same seed differ. beginning: the tokens that the
+    answer goes on from. ``tokens``: the number of tokens
     generated so far, the closing one included, as the engine counts. ``finish_reason``: "stop" or
     "length"; valid when all pieces have been written.
     """
 
-    def __init__(self, model: LanguageModel, topic: Topic, call: Call, limit: int, index: int):
+    def __init__(
+        self,
+        model: LanguageModel,
+        topic: Topic,
+        call: Call,
+        limit: int,
+        index: int,
+        beginning: Sequence[int] = (),
+    ):
         request = call.request
         bias = {
             token: max(-100.0, min(100.0, value))
@@ -44,6 +54,7 @@ class Writer:
             # Observed with Phi models: in JSON mode they may write white space without end.
             bias[NEWLINE] = NEWLINE_BIAS
         self._model, self._topic, self._limit = model, topic, limit
+        self._beginning = beginning
         self._sampling = Sampling(
             request.temperature,
             request.top_p,
@@ -71,7 +82,8 @@ class Writer:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         pending, logprobs = "", []
         is_character_open = is_stopped = False
-        for token, context in self._model.generate(self._topic, self._sampling, self._random):
+        drawn = self._model.generate(self._topic, self._sampling, self._random, self._beginning)
+        for token, context in drawn:
             self.tokens += 1
             if token == IM_END:
                 self.finish_reason = "stop"
@@ -287,11 +299,17 @@ class Assistant:
         """Return what ``answer`` returns. Yield 0.0 now and then, to give way to others."""
         request, messages = call.request, call.messages()
         yield 0.0
-        prompt_tokens = yield from count_prompt_in_steps(messages)
+        is_open = request.continue_final_message
+        prompt_tokens = yield from count_prompt_in_steps(messages, is_open)
         limit = call.check_context(prompt_tokens)
-        topic = yield from self._conversation.topic_in_steps(messages)
+        # The beginning of the answer does not say what it is about: the messages before it do.
+        earlier = messages[:-1] if is_open and len(messages) > 1 else messages
+        topic = yield from self._conversation.topic_in_steps(earlier)
+        beginning = encode(messages[-1][1][-BEGINNING_LENGTH:]) if is_open else []
         count = request.n or 1
-        writers = [Writer(self.model, topic, call, limit, index) for index in range(count)]
+        writers = [
+            Writer(self.model, topic, call, limit, index, beginning) for index in range(count)
+        ]
         options = request.stream_options
         return Answer(
             self._model_name,

@@ -69,6 +69,9 @@ class EngineRequest(BaseModel):
     stream_options: StreamOptions | None = None
     user: str | None = None
     max_completion_tokens: Annotated[int, Field(ge=1, lt=2**63)] | None = None
+    # vLLM's own: the answer goes on from the last message, instead of beginning a new one.
+    add_generation_prompt: bool = True
+    continue_final_message: bool = False
 
 
 @dataclass
@@ -219,6 +222,15 @@ def _check_sampling(request: EngineRequest, is_wrapped: bool) -> None:
         (
             request.max_tokens is not None and request.max_tokens < 1,
             f"max_tokens must be at least 1, got {request.max_tokens}.",
+        ),
+        (
+            request.continue_final_message and request.add_generation_prompt,
+            "Cannot set both `continue_final_message` and `add_generation_prompt` to True.",
+        ),
+        (
+            not request.continue_final_message and not request.add_generation_prompt,
+            "This simulation knows `add_generation_prompt` false only together with "
+            "`continue_final_message` true.",
         ),
         (
             temperature == 0 and (request.n or 1) > 1,

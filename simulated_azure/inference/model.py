@@ -326,14 +326,19 @@ class LanguageModel:
         self._sampler = lru_cache(maxsize=8192)(self._make_sampler)
 
     def generate(
-        self, topic: Topic, sampling: Sampling, random: Callable[[], float]
+        self,
+        topic: Topic,
+        sampling: Sampling,
+        random: Callable[[], float],
+        beginning: Sequence[int] = (),
     ) -> Iterator[tuple[int, tuple[int, ...]]]:
         """Yield the tokens of an answer without end: (token, the context that it was drawn in).
 
         The caller stops, at im_end for example. ``distribution(topic, context)`` gives the token's
-        probability. random: returns numbers in [0, 1).
+        probability. random: returns numbers in [0, 1). beginning: the tokens that the answer already
+        has; penalties do not count them.
         """
-        context: tuple[int, ...] = (IM_SEP,)
+        context: tuple[int, ...] = (IM_SEP, *beginning)[-MAX_CONTEXT:]
         counts: Counter[int] = Counter()
         # At a high temperature with top_p, a sampler holds many tokens and is seldom needed twice.
         is_wide = sampling.temperature > 1 > sampling.top_p

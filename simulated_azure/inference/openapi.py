@@ -55,6 +55,8 @@ FIELDS = {
     "stream_options": "include_usage: True to get the usage in an event of its own.",
     "user": "A name for the person who asks. It has no effect.",
     "max_completion_tokens": "The newer name of max_tokens, which it overrides.",
+    "continue_final_message": "True to go on from the last message instead of beginning a new one.",
+    "add_generation_prompt": "False if continue_final_message is true, else true.",
     "extra_params": "Copies of the fields that the server does not know; the server writes it.",
 }
 # What the engine checks besides the types of its class.

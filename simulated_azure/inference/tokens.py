@@ -104,20 +104,25 @@ def token_bytes(token: int) -> bytes:
     return encoding().decode_single_token_bytes(token)
 
 
-def prompt_text(messages: list[tuple[str, str]]) -> str:
+def prompt_text(messages: list[tuple[str, str]], is_open: bool = False) -> str:
     """Return what the model reads: a conversation in Phi-4's chat template.
 
     messages: (role, content) of each, oldest first. The text ends with the header of the
-    assistant's turn, which the model continues. Messages whose role is not in ROLES are left out.
+    assistant's turn, which the model continues; if is_open is True, it ends with the content of the
+    last message instead. Messages whose role is not in ROLES are left out.
 
     >>> prompt_text([("user", "Hi")])
     '<|im_start|>user<|im_sep|>Hi<|im_end|><|im_start|>assistant<|im_sep|>'
+    >>> prompt_text([("assistant", "It is")], is_open=True)
+    '<|im_start|>assistant<|im_sep|>It is'
     """
     turns = [
         f"<|im_start|>{role}<|im_sep|>{content}<|im_end|>"
         for role, content in messages
         if role in ROLES
     ]
+    if is_open:
+        return "".join(turns).removesuffix("<|im_end|>")
     return "".join(turns) + "<|im_start|>assistant<|im_sep|>"
 
 
@@ -158,10 +163,15 @@ def count_prompt(messages: list[tuple[str, str]]) -> int:
     return run_to_end(count_prompt_in_steps(messages))
 
 
-def count_prompt_in_steps(messages: list[tuple[str, str]]) -> Generator[float, None, int]:
-    """Return what ``count_prompt`` returns. Yield 0.0 after each slice of a long prompt."""
+def count_prompt_in_steps(
+    messages: list[tuple[str, str]], is_open: bool = False
+) -> Generator[float, None, int]:
+    """Return what ``count_prompt`` returns. Yield 0.0 after each slice of a long prompt.
+
+    is_open: as for ``prompt_text``.
+    """
     count = 0
-    for part, is_special in split_special_tokens(prompt_text(messages)):
+    for part, is_special in split_special_tokens(prompt_text(messages, is_open)):
         if is_special:
             count += 1
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from azure.ai.inference.models import AssistantMessage, UserMessage
 from azure.core.exceptions import HttpResponseError
 from endpoint_clients import MESSAGES, refusal, text_of
 from raw_http import AS_SERVE, ASK, V1_CHAT, post
@@ -137,3 +138,47 @@ def test_an_unknown_value_of_the_header_is_refused_with_the_containers_text(simu
         400,
         {"detail": text},
     )
+
+
+GO_ON = {"add_generation_prompt": False, "continue_final_message": True}
+
+
+def test_an_answer_goes_on_from_the_beginning_that_a_request_gives_it(client):
+    whole = client.complete(messages=MESSAGES, temperature=0)
+    text = whole.choices[0].message.content
+    beginning = text[: len(text) // 2].rsplit(" ", 1)[0]
+    rest = text.removeprefix(beginning)
+    asked = [*MESSAGES, AssistantMessage(beginning)]
+    reply = client.complete(messages=asked, temperature=0, model_extras=GO_ON)
+    assert reply.choices[0].message.content == rest
+    counts = (reply.usage.total_tokens, whole.usage.total_tokens)
+    assert counts[0] == counts[1]  # the same tokens, of which more are in the prompt
+
+
+def test_an_answer_that_goes_on_from_another_token_is_another_answer(client):
+    messages = [UserMessage("What is the capital of France?"), AssistantMessage("Paris")]
+    reply = client.complete(messages=messages, temperature=0, model_extras=GO_ON)
+    assert reply.choices[0].message.content.startswith(" is the French capital")
+    again = client.complete(messages=messages, temperature=0)
+    assert again.choices[0].message.content.startswith("The capital")  # a new message
+
+
+@pytest.mark.parametrize("path", ["/chat/completions", V1_CHAT])
+def test_a_server_passes_on_that_an_answer_is_to_go_on(simulator, path):
+    body = ASK | {"messages": [*ASK["messages"], {"role": "assistant", "content": "Paris"}]}
+    headers = PASS_THROUGH if path != V1_CHAT else AS_SERVE
+    status, answer = post(simulator, body | GO_ON, path, **headers)
+    assert status == 200, answer
+
+
+@pytest.mark.parametrize(
+    ("extras", "words"),
+    [
+        ({"continue_final_message": True}, "Cannot set both `continue_final_message` and"),
+        ({"add_generation_prompt": False}, "only together with `continue_final_message` true"),
+    ],
+)
+def test_half_of_what_lets_an_answer_go_on_is_refused(client, extras, words):
+    error = refusal(client.complete, messages=MESSAGES, model_extras=extras)
+    assert error.status_code == 400
+    assert words in error.message
