@@ -1,0 +1,274 @@
+"""Answers in the playground: from chunks to texts and tokens, and how to show their probabilities.
+
+Everything here is pure: no widget, no network. Colours and underlines both say how likely a token
+was, so the answer can be read in grey and by people who see colours differently.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from helpers.playground.costs import Usage
+
+END_OF_TURN = ("<|im_end|>", "<|endoftext|>", "<|end|>")  # tokens that end an answer
+
+
+@dataclass(frozen=True)
+class Step:
+    """How tokens of some probability look.
+
+    least: the lowest probability. background, colour: of the text, as #rrggbb. underline: of CSS.
+    """
+
+    name: str
+    least: float
+    background: str
+    colour: str
+    underline: str
+
+
+# From light to dark, on a page that is white in both themes, as the plots of the lessons are.
+STEPS = (
+    Step("90 % or more", 0.9, "#ffffff", "#1a1a1a", "none"),
+    Step("50 to 90 %", 0.5, "#dcecf9", "#1a1a1a", "2px dotted #0072b2"),
+    Step("20 to 50 %", 0.2, "#a5cdec", "#000000", "2px dashed #004a75"),
+    Step("5 to 20 %", 0.05, "#4f9bd3", "#000000", "2px solid #000000"),
+    Step("less than 5 %", 0.0, "#0b3d62", "#ffffff", "4px double #ffffff"),
+)
+UNKNOWN = Step("not told", 0.0, "#ffffff", "#1a1a1a", "none")
+
+
+@dataclass(frozen=True)
+class Option:
+    """A token that may stand at a place. content: its bytes, a part of a character perhaps."""
+
+    text: str
+    logprob: float
+    content: bytes
+
+    @property
+    def probability(self) -> float:
+        return math.exp(self.logprob)
+
+    @property
+    def ends_answer(self) -> bool:
+        return self.text in END_OF_TURN
+
+
+@dataclass(frozen=True)
+class Token(Option):
+    """A token of an answer, with the likeliest tokens of its place, the likeliest first."""
+
+    options: tuple[Option, ...] = ()
+
+    @property
+    def step(self) -> Step:
+        """How the token looks."""
+        return next(step for step in STEPS if self.probability >= step.least)
+
+
+@dataclass
+class Answer:
+    """One answer, as far as it has arrived. finish_reason: None until the server gives one."""
+
+    text: str = ""
+    tokens: list[Token] = field(default_factory=list)
+    finish_reason: str | None = None
+
+    @property
+    def has_probabilities(self) -> bool:
+        """True if the tokens make up the whole text."""
+        return bool(self.tokens) or not self.text
+
+
+@dataclass
+class Answers:
+    """The answers to one request. ``add`` takes chunks of a stream, or a whole reply.
+
+    by_index: the answers by their number. usage: of the whole request, None until the server tells
+    it. origin: the server's ``system_fingerprint``.
+    """
+
+    by_index: dict[int, Answer] = field(default_factory=dict)
+    usage: Usage | None = None
+    model: str = ""
+    origin: str = ""
+    chunks: int = 0
+
+    @classmethod
+    def going_on(cls, tokens: Sequence[Token]) -> Answers:
+        """Return an answer that has these tokens already."""
+        text = b"".join(token.content for token in tokens).decode("utf-8", "replace")
+        return cls({0: Answer(text, [*tokens])})
+
+    @property
+    def list(self) -> list[Answer]:
+        """All answers in the order of their numbers."""
+        return [answer for _, answer in sorted(self.by_index.items())]
+
+    def add(self, chunk: Mapping[str, Any]) -> None:
+        """Add a chunk or a reply: of the SDK, or decoded JSON. What is missing in it is skipped."""
+        self.chunks += 1
+        self.model = chunk.get("model") or self.model
+        self.origin = chunk.get("system_fingerprint") or self.origin
+        if usage := chunk.get("usage"):
+            counts = (usage.get("prompt_tokens"), usage.get("completion_tokens"))
+            self.usage = Usage(1, *(int(count or 0) for count in counts))
+        for choice in chunk.get("choices") or ():
+            answer = self.by_index.setdefault(choice.get("index") or 0, Answer())
+            piece = choice.get("delta") or choice.get("message") or {}
+            answer.text += piece.get("content") or ""
+            report = choice.get("logprobs") or {}
+            answer.tokens += map(token_of, report.get("content") or ())
+            if reason := choice.get("finish_reason"):
+                answer.finish_reason = str(getattr(reason, "value", reason))
+
+
+def token_of(item: Mapping[str, Any]) -> Token:
+    """Return the token in an item of ``logprobs.content``.
+
+    >>> token_of({"token": "Hi", "logprob": 0.0}).probability
+    1.0
+    """
+    options = tuple(map(_option_of, item.get("top_logprobs") or ()))
+    own = _option_of(item)
+    return Token(own.text, own.logprob, own.content, options)
+
+
+def _option_of(item: Mapping[str, Any]) -> Option:
+    text = str(item.get("token") or "")
+    content = text.encode() if item.get("bytes") is None else bytes(item["bytes"])
+    return Option(text, float(item.get("logprob") or 0.0), content)
+
+
+def beginning(tokens: Sequence[Token], place: int, option: Option) -> list[Token]:
+    """Return the tokens before a place and, at the place, another token.
+
+    Raises ValueError if they are not a text, because the last one is a part of a character.
+    """
+    taken = [*tokens[:place], Token(*_fields(option), tokens[place].options)]
+    try:
+        text_of(taken)
+    except UnicodeDecodeError:
+        raise ValueError(
+            f"{visible(option.text)} is only a part of a character, so no answer can go on from it"
+        ) from None
+    return taken
+
+
+def text_of(tokens: Iterable[Option]) -> str:
+    """Return the text of tokens, without those that end an answer.
+
+    Raises UnicodeDecodeError if the last token is a part of a character.
+    """
+    return b"".join(token.content for token in tokens if not token.ends_answer).decode()
+
+
+def _fields(option: Option) -> tuple[str, float, bytes]:
+    return option.text, option.logprob, option.content
+
+
+def visible(text: str) -> str:
+    r"""Return a token in quotation marks, so that its spaces and line breaks can be seen.
+
+    >>> print(visible(" Paris"), visible("\n"))
+    ' Paris' '\n'
+    """
+    return repr(text)
+
+
+def percent(probability: float) -> str:
+    """Return a probability as a percentage.
+
+    >>> percent(0.796), percent(1e-9)
+    ('79.6 %', '<0.1 %')
+    """
+    return f"{probability:.1%}".replace("%", " %") if probability >= 0.001 else "<0.1 %"
+
+
+def describe(token: Token) -> str:
+    """Return a token, its probability, and what else could have stood there.
+
+    >>> describe(Token("A", math.log(0.5), b"A", (Option("B", math.log(0.25), b"B"),)))
+    "'A' 50.0 %, or 'B' 25.0 %"
+    """
+    others = [option for option in token.options if option.content != token.content]
+    texts = [f"{visible(option.text)} {percent(option.probability)}" for option in others]
+    own = f"{visible(token.text)} {percent(token.probability)}"
+    return f"{own}, or {', '.join(texts)}" if texts else own
+
+
+def coloured(answer: Answer) -> str:
+    """Return an answer as HTML, its tokens coloured and underlined by their probability.
+
+    Each token has its probability and the other tokens as a title, which appears when the mouse
+    rests on it. Without probabilities, only the text is returned.
+    """
+    if not answer.tokens:
+        return _line_breaks(escape(answer.text))
+    return "".join(
+        f'<span title="{escape(describe(token))}" style="{style(token.step)}">'
+        f"{_line_breaks(escape(token.text))}</span>"
+        for token in answer.tokens
+        if not token.ends_answer
+    )
+
+
+def legend() -> str:
+    """Return the steps of colour as HTML, with what they mean."""
+    samples = [f'<span style="{style(step)}">&nbsp;{step.name}&nbsp;</span>' for step in STEPS]
+    return "Probability of a token: " + " ".join(samples)
+
+
+def style(step: Step) -> str:
+    """Return the CSS of a step."""
+    return (
+        f"background:{step.background};color:{step.colour};border-bottom:{step.underline};"
+        "border-radius:2px"
+    )
+
+
+def table(answer: Answer) -> list[str]:
+    """Return a line of text for each token: its number, itself, its probability.
+
+    >>> table(Answer("A", [Token("A", 0.0, b"A")]))
+    ["  1  'A'  100.0 %"]
+    """
+    width = max((len(visible(token.text)) for token in answer.tokens), default=0)
+    return [
+        f"{number:3}  {visible(token.text):{width}}  {percent(token.probability)}"
+        for number, token in enumerate(answer.tokens, 1)
+    ]
+
+
+def ending(answer: Answer) -> str:
+    """Return why an answer ended, in words; "" while it may go on."""
+    reasons = {
+        "stop": "It is complete (finish reason stop).",
+        "length": "It was cut off at max_tokens or the context's end (finish reason length).",
+        "content_filter": "A content filter ended it (finish reason content_filter).",
+    }
+    reason = answer.finish_reason
+    return reasons.get(reason, f"It ended for the reason {reason}.") if reason else ""
+
+
+def notes(answers: Answers, wants_probabilities: bool) -> list[str]:
+    """Return what is missing in complete answers, in words."""
+    missing = []
+    if not answers.by_index:
+        missing.append("The endpoint sent no answer: no event of its stream had one.")
+    elif any(answer.finish_reason is None for answer in answers.list):
+        missing.append("The stream broke off: no finish reason came, so text may be missing.")
+    if wants_probabilities and not all(answer.has_probabilities for answer in answers.list):
+        missing.append("The endpoint sent no log-probabilities, so no token is coloured.")
+    if answers.by_index and answers.usage is None:
+        missing.append("The endpoint sent no usage, so these tokens are not in the costs.")
+    return missing
+
+
+def _line_breaks(text: str) -> str:
+    return text.replace("\n", "<br>")
