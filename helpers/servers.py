@@ -115,13 +115,16 @@ class ServerReport:
         return "\n".join([f"This is {IMAGES[self.kind]}.", "", *questions, "", *table])
 
 
-def which_server(endpoint: str | None = None, key: str | None = None) -> ServerReport:
+def which_server(
+    endpoint: str | None = None, key: str | None = None, *, simulate: str = ""
+) -> ServerReport:
     """Ask an endpoint four harmless questions; return which server answers, and what follows.
 
-    endpoint, key: those of the variables if None. No question costs more than one token: two are
-    GET requests, one is refused, one asks for a single token. Raises ConnectionSettingsError if the
-    variables cannot work, PermissionError if the endpoint refuses the key, ConnectionError if it
-    does not answer.
+    endpoint, key: those of the variables if None. simulate: the server that the simulated endpoint
+    is to play for these questions; other endpoints ignore it. No question costs more than one
+    token: two are GET requests, one is refused, one asks for a single token. Raises
+    ConnectionSettingsError if the variables cannot work, PermissionError if the endpoint refuses
+    the key, ConnectionError if it does not answer.
 
     >>> from helpers import connect
     >>> connect()  # doctest: +ELLIPSIS
@@ -135,6 +138,8 @@ def which_server(endpoint: str | None = None, key: str | None = None) -> ServerR
     root = endpoint.rstrip("/").removesuffix("/v1")
     with requests.Session() as session:
         session.headers.update({"api-key": key, "Authorization": f"Bearer {key}"})
+        if simulate:
+            session.headers["x-simulated-server"] = simulate
         info = _ask(session, root, "GET", "/info")
         models = _ask(session, root, "GET", "/v1/models")
         wrong = _ask(session, root, "POST", "/v1/chat/completions", WRONG)
