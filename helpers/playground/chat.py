@@ -32,6 +32,7 @@ ADVICE = {
 }
 # The SDK logs a broken stream, and Python would print that into the notebook.
 logging.getLogger("azure.core").addHandler(logging.NullHandler())
+NO_ENDPOINT = "There is no endpoint yet. Run the cell with connect() first."
 SERVER_FAULT = "The fault is on the side of the server. Wait a little, then press Retry."
 
 
@@ -93,6 +94,8 @@ def ask(
 def _ask_once(
     request: Request, show: Callable[[Answers], None], is_stopped: Callable[[], bool]
 ) -> Answers:
+    if not os.environ.get(ENDPOINT):
+        raise ChatError(NO_ENDPOINT)
     read_settings(os.environ)
     answers = Answers.going_on(request.beginning) if request.beginning else Answers()
     settings = request.settings

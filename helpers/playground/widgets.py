@@ -31,7 +31,7 @@ from helpers.playground.answer import (
     text_of,
     visible,
 )
-from helpers.playground.chat import ChatError, Request, ask
+from helpers.playground.chat import NO_ENDPOINT, ChatError, Request, ask
 from helpers.playground.costs import Usage, meter
 from helpers.playground.settings import (
     ChatSettings,
@@ -42,6 +42,7 @@ from helpers.playground.settings import (
     request_text,
 )
 from helpers.servers import which_server
+from helpers.settings import ENDPOINT
 
 SECONDS_BETWEEN_UPDATES = 0.05  # of a page, while an answer streams
 LABEL_WIDTH = "130px"
@@ -62,8 +63,8 @@ VIEWS = ("Tokens", "JSON", "azure-ai-inference", "openai", "Side by side")
 HOW_IT_GOES_ON = (
     "The playground sends the beginning of the answer, with the token that you chose, as the last "
     "message, and asks the server to go on from it (<code>continue_final_message</code>, a "
-    "parameter of vLLM). See it in the JSON. A server that does not know this parameter refuses, or "
-    "begins a new answer."
+    "parameter of vLLM). See it in the JSON. A server that does not know this parameter refuses, "
+    "or begins a new answer."
 )
 
 
@@ -104,6 +105,7 @@ class Playground(w.VBox):
         self._kept: tuple[ChatSettings, Answers] | None = None
         self._run = 0  # number of the last request; a thread with another number is out of date
         self._is_running = False
+        self._threads: list[threading.Thread] = []
         self._lock = threading.RLock()
         self._build()
         self.server.value = simulated_server(os.environ).name
@@ -163,7 +165,7 @@ class Playground(w.VBox):
         )
         self.n = field(
             w.BoundedIntText,
-            "n answers",
+            "n",
             "how many answers to one question",
             min=1,
             max=10,
@@ -437,7 +439,17 @@ class Playground(w.VBox):
             self.answers = Answers.going_on(request.beginning) if request.goes_on else Answers()
             self._show_tokens()
             self._update()
-        threading.Thread(target=self._work, args=(request, number), daemon=True).start()
+        self._in_thread(self._work, request, number)
+
+    def _in_thread(self, function: Callable, *arguments: object) -> None:
+        thread = threading.Thread(target=function, args=arguments, daemon=True)
+        self._threads = [*(each for each in self._threads if each.is_alive()), thread]
+        thread.start()
+
+    def wait(self) -> None:
+        """Wait until all that was asked is answered. For programs; people watch."""
+        for thread in self._threads:
+            thread.join()
 
     def _work(self, request: Request, number: int) -> None:
         last = 0.0
@@ -495,15 +507,18 @@ class Playground(w.VBox):
     def _ask_which_server(self) -> None:
         """Say which endpoint answers; ask it in a thread which server it is."""
         try:
+            problem = "" if os.environ.get(ENDPOINT) else NO_ENDPOINT
             text = describe_endpoint()
         except ValueError as error:
-            self.origin.value = f'<div style="{PAPER};{NOTE}">{escape(str(error))}</div>'
+            problem = str(error)
+        if problem:
+            self.origin.value = f'<div style="{PAPER};{NOTE}">{escape(problem)}</div>'
             return
         self.is_simulated = text.startswith("a simulated Azure")
         self.server.layout.display = "" if self.is_simulated else "none"
         self.fault.layout.display = "" if self.is_simulated else "none"
         self.origin.value = f"Answers come from {escape(text)}"
-        threading.Thread(target=self._find_server, args=(text,), daemon=True).start()
+        self._in_thread(self._find_server, text)
 
     def _find_server(self, text: str) -> None:
         try:

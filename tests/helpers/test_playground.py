@@ -8,7 +8,10 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable
+from html import unescape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from raw_http import raw
@@ -37,6 +40,7 @@ from helpers.playground.settings import (
     read_seed,
     request_text,
 )
+from helpers.playground.widgets import Playground
 from tools.refresh import forget_own_settings
 
 FRANCE = [{"role": "user", "content": "What is the capital of France?"}]
@@ -334,3 +338,246 @@ def test_costs_are_those_of_lesson_08():
     assert usage.gpu_seconds == pytest.approx(3 * 0.067 + 100 * 0.0225)
     assert "3 requests, 200 tokens in, 100 tokens out" in meter(usage)
     assert "3.673 US dollars an hour" in meter(usage)
+
+
+# The widgets, without a browser
+
+
+@pytest.fixture
+def variables_set(monkeypatch, simulator):
+    for name, value in simulator.variables().items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def board(variables_set, monkeypatch) -> Playground:
+    monkeypatch.setattr(
+        "helpers.playground.widgets.describe_endpoint", lambda: "a simulated Azure here."
+    )
+    made = Playground()
+    made.wait()
+    made.temperature.value = 0
+    made.question.value = FRANCE[0]["content"]
+    return made
+
+
+def words(html: str) -> str:
+    """Return the text of HTML as a person reads it."""
+    return unescape(re.sub(r"<[^>]*>", " ", html))
+
+
+def ask_with(board: Playground) -> str:
+    board.send.click()
+    board.wait()
+    return words(board.talk.value)
+
+
+def test_an_answer_appears_with_its_tokens_its_costs_and_which_server_gave_it(board):
+    assert "France is Paris" in " ".join(ask_with(board).split())
+    assert "It is complete (finish reason stop)." in words(board.talk.value)
+    assert [line.split()[1] for line, _ in board.tokens.options][0] == "'The'"
+    assert "1 request, 14 tokens in, 8 tokens out" in words(board.meter.value)
+    assert "The server is inference. Its streams arrive piece by piece." in board.origin.value
+
+
+def test_json_and_code_follow_each_control(board):
+    changes = {
+        "temperature": (0.35, '"temperature": 0.35', "temperature=0.35,"),
+        "top_p": (0.5, '"top_p": 0.5', "top_p=0.5,"),
+        "presence": (1.0, '"presence_penalty": 1.0', "presence_penalty=1.0,"),
+        "frequency": (-1.0, '"frequency_penalty": -1.0', "frequency_penalty=-1.0,"),
+        "max_tokens": (9, '"max_tokens": 9', "max_tokens=9,"),
+        "stop_texts": ("END", '"END"', 'stop=["END"],'),
+        "seed": ("4", '"seed": 4', "seed=4,"),
+        "n": (2, '"n": 2', "n"),
+        "system": ("Be brief.", '"Be brief."', '"Be brief."'),
+        "question": ("Hello?", '"Hello?"', '"Hello?"'),
+        "fault": ("500", "x-simulated-fault: 500", '"x-simulated-fault": "500"'),
+        "server": ("serve", "x-simulated-server: serve", '"x-simulated-server": "serve"'),
+    }
+    for name, (value, in_json, in_code) in changes.items():
+        before = board.json.value, board.azure.value, board.openai.value
+        getattr(board, name).value = value
+        board.wait()
+        after = [words(each.value) for each in (board.json, board.azure, board.openai)]
+        assert in_json in after[0]
+        assert in_code in after[1] and in_code in after[2]
+        changed = (board.json.value, board.azure.value, board.openai.value)
+        assert not set(before) & set(changed), name
+    assert SERVED_NAME in after[2]
+
+
+def test_another_token_is_chosen_and_the_answer_goes_on(board):
+    ask_with(board)
+    board.tokens.value = 0
+    board.options.value = next(n for line, n in board.options.options if "'Paris'" in line)
+    board.go_on.click()
+    board.wait()
+    assert board.conversation[-1]["content"].startswith("Paris is the French capital")
+    assert '"continue_final_message": true' in words(board.json.value)
+    board.tokens.value = 0
+    end = next(n for line, n in board.options.options if "im_end" in line)
+    board.options.value = end
+    board.go_on.click()
+    assert "the answer ends there" in words(board.talk.value)
+
+
+def test_faults_are_said_in_words_and_no_control_dies(board):
+    for fault, expected in [
+        ("429; retry-after=2", "Too many requests at a time. Wait a little, then press Retry."),
+        ("401", "The endpoint refuses the key."),
+        ("500", "The fault is on the side of the server."),
+        ("end", "The stream broke off"),
+        ("cut", "The connection failed or broke off"),
+        ("no-logprobs", "The endpoint sent no log-probabilities"),
+    ]:
+        board.fault.value = fault
+        assert expected in ask_with(board)
+        board.clear.click()
+    board.fault.value = ""
+    board.temperature.value = 1.5
+    assert "temperature: Input should be less than or equal to 1" in ask_with(board)
+    board.temperature.value = 0
+    assert "complete" in ask_with(board)
+    assert len(board.conversation) == 2  # what was refused is not sent again
+
+
+def test_a_setting_that_is_no_number_is_said_in_words_until_it_is_mended(board):
+    board.seed.value = "x"
+    assert "seed is 'x', expected a whole number" in words(board.talk.value)
+    assert "seed is 'x'" in ask_with(board)
+    board.seed.value = "7"
+    assert "seed is" not in words(board.talk.value)
+    assert "complete" in ask_with(board)
+
+
+def test_buttons_without_anything_to_do_say_so(board):
+    for button, expected in [
+        (board.retry, "nothing to repeat"),
+        (board.stop, "Nothing is running"),
+        (board.go_on, "Choose a token"),
+        (board.keep, "no answer yet"),
+    ]:
+        button.click()
+        assert expected in words(board.talk.value)
+    board.question.value = " "
+    assert "Type a question first" in ask_with(board)
+
+
+def test_stop_ends_an_answer_at_once_and_keeps_what_has_arrived(board):
+    board.fault.value = "slow; seconds=0.2"
+    arrived = threading.Event()
+
+    def look(change: dict) -> None:
+        if "The" in words(change["new"]) and not arrived.is_set():
+            arrived.set()
+            board.stop.click()
+
+    board.talk.observe(look, "value")
+    assert "You stopped this answer." in ask_with(board)
+    assert arrived.is_set()
+    answer = board.conversation[-1]["content"]
+    assert answer and "The capital of France is Paris.".startswith(answer)
+    assert answer != "The capital of France is Paris."
+    assert board.stop.disabled and not board.send.disabled
+
+
+def test_retry_asks_the_same_with_the_settings_of_now(board):
+    ask_with(board)
+    board.max_tokens.value = 3
+    board.retry.click()
+    board.wait()
+    assert [each["content"] for each in board.conversation] == [
+        FRANCE[0]["content"],
+        "The capital of",
+    ]
+
+
+def test_two_settings_stand_side_by_side(board):
+    ask_with(board)
+    board.keep.click()
+    board.max_tokens.value = 3
+    board.retry.click()
+    board.wait()
+    shown = " ".join(words(board.both.value).split())
+    assert re.search(r"kept temperature=0.* Paris.* now temperature=0.*, max_tokens=3", shown)
+
+
+def test_several_answers_are_a_list(board):
+    board.temperature.value, board.n.value, board.seed.value = 1, 3, "1"
+    ask_with(board)
+    assert board.talk.value.count("<li>") == 3
+
+
+def test_enter_sends_the_question(board):
+    board.question._handle_custom_msg({"event": "submit"}, [])
+    board.wait()
+    assert "complete" in words(board.talk.value)
+
+
+def test_without_an_endpoint_the_playground_says_what_to_do(monkeypatch):
+    for name in ("AZURE_INFERENCE_ENDPOINT", "AZURE_INFERENCE_CREDENTIAL"):
+        monkeypatch.delenv(name, raising=False)
+    board = Playground()
+    assert "Run the cell with connect() first" in board.origin.value
+    assert "Run the cell with connect() first" in ask_with(board)
+
+
+def test_it_is_shown_as_the_same_text_each_time(board):
+    assert repr(board) == "Playground()"
+    ask_with(board)
+    assert repr(board) == "Playground()"
+
+
+# An endpoint that has less
+
+
+class Poor(BaseHTTPRequestHandler):
+    """An endpoint that refuses log-probabilities, has no streams and tells no usage."""
+
+    def do_GET(self) -> None:
+        self._answer(404, {"detail": "Not Found"})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if "logprobs" in body:
+            self._answer(400, {"error": {"message": "Unknown parameter: logprobs"}})
+            return
+        message = {"role": "assistant", "content": "I am <poor>."}
+        choice = {"index": 0, "finish_reason": "stop", "message": message}
+        self._answer(200, {"id": "1", "choices": [choice]})
+
+    def _answer(self, status: int, body: dict) -> None:
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *arguments: object) -> None:
+        """Print nothing."""
+
+
+def test_an_endpoint_that_has_less_is_used_and_what_is_missing_is_said(monkeypatch):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Poor)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("AZURE_INFERENCE_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("AZURE_INFERENCE_CREDENTIAL", "k3y" * 9)
+    board = Playground()
+    try:
+        shown = ask_with(board)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert "I am <poor>." in shown
+    assert "refuses log-probabilities, so it was asked without them" in shown
+    assert "sent no stream, so it was asked for a whole answer" in shown
+    assert "sent no usage" in shown
+    assert board.fault.layout.display == board.server.layout.display == "none"
+    assert "connect" not in board.azure.value
+    assert "k3y" not in board.origin.value + board.azure.value + board.json.value + shown
+    assert "complete" in shown
+    board.retry.click()  # the server has gone
+    board.wait()
+    assert "The connection failed" in words(board.talk.value)
