@@ -57,7 +57,10 @@ ORDERS = {
 }
 DRAWS_OF_SUMMARIES = 20  # a letter
 MAX_OBEYED = 6  # of all draws
-OPENING = re.compile(r"<[\w-]+[^<>]*>$|\[[^\[\]]+\]$|[^\w\s.,;:?!]{3,}\w*$")
+# The opening one may be followed by a word of its own, or by a label such as "Text:".
+OPENING = re.compile(
+    r"(?:<[\w-]+[^<>]*>|\[[^\[\]]+\]|[^\w\s.,;:?!]{3,}[ \w]{0,20})(?:\s*[A-Z][ \w]{1,20}:)?$"
+)
 CLOSING = re.compile(r"</[\w-]+[^<>]*>|\[[^\[\]]+\]|[^\w\s.,;:?!]{3,}")
 DELIMITERS_LOOK = "for example `<text>` before and `</text>` after, or three quotation marks"
 NOT_ASKED = (
@@ -86,9 +89,10 @@ def check_13_1(answer: Any) -> Outcome:
         text = response_to(prompt, seed).choices[0].message.content or ""
         if capital.lower() not in text.lower():
             return not_yet(
-                f"for {country}, the reply {show(text)}",
+                f"for {country}, a reply of {len(text.split())} words without its capital",
                 "the name of the capital",
-                "keep the question, and add a sentence behind it",
+                "keep the question, and add a sentence behind it; the tiny model knows few "
+                "phrases, so if it does not understand yours, try another one",
             )
         if len(text.split()) > MAX_WORDS:
             return not_yet(
