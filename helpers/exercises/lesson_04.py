@@ -301,8 +301,15 @@ def _mark_problem(value: str, kept: str, is_long: bool) -> Outcome | None:
             "the answer as it came",
             "append the answer first, and add the mark to what you return",
         )
-    # A long story that ends by itself before the limit is whole, too. Its tokens may be joined.
-    is_cut = is_long and (is_simulated() or len(encoding().encode(kept)) > MOST_TOKENS - 10)
+    number = len(encoding().encode(kept))
+    if number > MOST_TOKENS + 10:
+        return not_yet(
+            f"an answer of {number} tokens",
+            f"at most {MOST_TOKENS}",
+            "`max_tokens` is an argument of `complete`",
+        )
+    # A story that ends by itself is whole. An endpoint may count a few tokens more than we do.
+    is_cut = is_long and (is_simulated() or number > MOST_TOKENS - 10)
     if is_cut and value == kept:
         return not_yet(
             f"no mark at an answer that was cut off: {show('... ' + value[-20:])}",

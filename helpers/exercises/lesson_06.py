@@ -25,7 +25,7 @@ OTHER_COLOURS = 7  # as likely as Red
 TIMES = 100  # requests of exercises 6.1 and 6.4
 SHARES = {"sun": 0.125, "sea": 0.5, "sky": 0.0625, "sand": 0.25}  # exact sums, and less than 1
 ORDER = ["sea", "sand", "sun", "sky"]
-KEPT = {0.2: 1, 0.5: 1, 0.6: 2, 0.75: 2, 0.8: 3, 1: 4}  # top_p -> how many are kept
+KEPT = {0.2: 1, 0.5: 1, 0.6: 2, 0.75: 2, 0.85: 3, 1: 4}  # top_p -> how many are kept
 TEXT = "Ada Lovelace was born in London in 1815."
 JSON = '{\n  "name": "Ada Lovelace",\n  "year": 1815\n}'
 DIGITS = "123456"
@@ -72,9 +72,16 @@ def check_6_1(answer: Any) -> Outcome:
             return problem
     if not 0 <= counted <= TIMES or counted != int(counted):
         return not_yet(f"`counted` is {show(counted)}", "a number of 100 answers", "`tally`")
-    if request is None:
-        return correct(UNSEEN)
-    return _counted_problem(counted, request) or correct()
+    if request is not None:
+        return _counted_problem(counted, request) or correct()
+    share = expected / TIMES
+    if chances and abs(counted - expected) > 4 * sqrt(TIMES * share * (1 - share)):
+        return not_yet(
+            f"`counted` is {counted:g}, far from `expected`",
+            "a count that differs from it by what chance allows",
+            "`tally` asks a hundred times, at temperature 0.5, with `max_tokens` 1",
+        )
+    return correct(UNSEEN)
 
 
 def _expected_problem(expected: float, ratio: float, at_one: float) -> Outcome | None:
@@ -265,9 +272,9 @@ def _die_form_problem(value: Any) -> Outcome | None:
         return not_yet(f"it returned {kind(value)}", "a dictionary", "`return {...}`")
     if {*value} != {*DIGITS}:
         names = ", ".join(map(str, value))
-        kinds = " of the class int" if all(is_number(key) for key in value) else ""
+        kinds = " of the class int" if value and all(map(is_number, value)) else ""
         return not_yet(
-            f"it has the keys {names}{kinds}",
+            f"it has the keys {names}{kinds}" if value else "an empty dictionary",
             'the texts "1" to "6"',
             '`for digit in "123456"`',
         )
