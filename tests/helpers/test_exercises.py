@@ -327,6 +327,16 @@ def test_a_response_is_judged_without_its_request_on_a_persons_own_endpoint(numb
     assert (outcome.status, outcome.note) == (CORRECT, UNSEEN)
 
 
+@pytest.mark.parametrize("number", ["9.1", "9.2", "9.3"])
+def test_a_call_is_judged_by_its_reply_on_a_persons_own_endpoint(number, monkeypatch):
+    monkeypatch.setenv("AZURE_INFERENCE_ENDPOINT", "https://phi4.example")
+    monkeypatch.setenv("AZURE_INFERENCE_CREDENTIAL", KEY)
+    response = ChatCompletions({"choices": []})
+    outcome = judge(find(number), lambda *faults, **settings: response)
+    assert (outcome.status, outcome.note) == (CORRECT, UNSEEN)
+    assert judge(find(number), lambda *faults, **settings: None).status == NOT_YET
+
+
 # What a notebook uses
 
 
