@@ -74,6 +74,12 @@ def check_9_2(answer: Any) -> Outcome:
                 "an error that is caught and not raised is lost",
             )
         number = len(requests or [])
+        if not number:
+            return not_yet(
+                f"with {name}, {result.failure or 'no request arrived'}",
+                "a request",
+                "`ask(fault, ...)`, in a function with the arguments of the stub",
+            )
         if number != expected and (fails or result.error is None):
             own = number > 4 and "retry_total=0"
             return not_yet(

@@ -155,7 +155,7 @@ def check_10_2(answer: Any) -> Outcome:
             return not_yet(
                 f"{where}it returned {show(value)}",
                 show((token["token"], token["logprob"])),
-                "the messages, and the values of `temperature` and `max_tokens`",
+                "the messages, the values of `temperature` and `max_tokens`, and no rounding",
             )
     return correct()
 
