@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -39,6 +40,13 @@ def send(text: str = FRANCE, key: str = "", fault: str = "", **entries: Any) -> 
     )
 
 
+def empty_refusal() -> requests.Response:
+    """Return a reply with the status 429 and no body, as endpoints send it."""
+    reply = requests.Response()
+    reply.status_code, reply.raw = 429, io.BytesIO()
+    return reply
+
+
 def content_of(reply: requests.Response) -> str:
     """Return the text in a reply with an answer."""
     return reply.json()["choices"][0]["message"]["content"]
@@ -59,6 +67,8 @@ def check_11_1(answer: Any) -> Outcome:
     refusals = [send(temperature=5), send(key="not-the-key")]
     if is_simulated():
         refusals += [send(fault=fault) for fault in ("503", "429")]
+    else:
+        refusals.append(empty_refusal())
     for reply in refusals:
         result = call(answer, reply)
         if reply.ok or isinstance(result.error, requests.HTTPError):
@@ -130,6 +140,7 @@ def check_11_2(answer: Any) -> Outcome:
 
 def check_11_3(answer: Any) -> Outcome:
     """Return correct for a client that needs only the standard library."""
+    values = []
     for text in (FRANCE, ITALY):
         result, arrived = requests_of(answer, text)
         problem = _request_problem(arrived, text) if arrived else None
@@ -154,6 +165,13 @@ def check_11_3(answer: Any) -> Outcome:
                 show(expected),
                 "the text is in `choices[0]`, `message`, `content`; return it unchanged",
             )
+        values.append(result.value)
+    if values[0] == values[1]:
+        return not_yet(
+            f"for two different questions, it returned {show(values[0])}",
+            "two different answers",
+            "the parameter `text` belongs into the messages",
+        )
     return correct(UNSEEN if arrived is None else "")
 
 
