@@ -155,6 +155,7 @@ class Answer:
     if the request asks for a stream. wants_usage: True if a stream ends with the usage; a whole
     answer always has it. usage_apart: True if the usage is an event of its own, as OpenAI's clients
     expect, instead of a part of the last one. with_logprobs: True to add log-probabilities.
+    fingerprint: where the answer comes from.
     """
 
     model_name: str
@@ -164,6 +165,7 @@ class Answer:
     wants_usage: bool
     usage_apart: bool
     with_logprobs: bool
+    fingerprint: str
 
     def __post_init__(self) -> None:
         """Set the answer's id and its time of creation, in seconds since 1970."""
@@ -241,7 +243,7 @@ class Answer:
             "id": self.id,
             "model": self.model_name,
             "object": kind,
-            "system_fingerprint": FINGERPRINT,
+            "system_fingerprint": self.fingerprint,
         }
 
     def _event(self, choices: list[dict], usage: dict | None = None) -> bytes:
@@ -299,4 +301,5 @@ class Assistant:
             wants_usage=not call.is_v1 or bool(options and options.include_usage),
             usage_apart=call.is_v1,
             with_logprobs=bool(request.logprobs),
+            fingerprint=f"{FINGERPRINT}-{topic.skill}" if topic.skill else FINGERPRINT,
         )

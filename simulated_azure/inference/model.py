@@ -40,16 +40,51 @@ class Topic:
     """A subject that the model can speak about, with its possible answers.
 
     answers: token ids, the preferred answer first. Each answer begins with the token that opens the
-    assistant's turn (im_sep) and ends with the one that closes it (im_end).
+    assistant's turn (im_sep) and ends with the one that closes it (im_end). weights: how often each
+    answer counts; () if the first counts PREFERRED_COUNT times and the others once. skill: the name
+    of the skill that computed the answers, "" if they are training text.
     """
 
     name: str
     answers: tuple[tuple[int, ...], ...]
+    weights: tuple[float, ...] = ()
+    skill: str = ""
 
     @classmethod
-    def of(cls, name: str, answers: Iterable[Sequence[int]]) -> Topic:
+    def of(
+        cls,
+        name: str,
+        answers: Iterable[Sequence[int]],
+        weights: Sequence[float] = (),
+        skill: str = "",
+    ) -> Topic:
         """Return a topic with answers that do not have their im_sep and im_end yet."""
-        return cls(name, tuple((IM_SEP, *answer, IM_END) for answer in answers))
+        tokens = tuple((IM_SEP, *answer, IM_END) for answer in answers)
+        return cls(name, tokens, tuple(weights), skill)
+
+    @cached_property
+    def weighted_answers(self) -> list[tuple[tuple[int, ...], float]]:
+        """Each answer, and how often it counts."""
+        usual = (PREFERRED_COUNT, *[1.0] * (len(self.answers) - 1))
+        return list(zip(self.answers, self.weights or usual, strict=True))
+
+    @cached_property
+    def counts(self) -> dict[int, float]:
+        """Token -> how often the answers have it, without the token that opens them."""
+        counts: Counter[int] = Counter()
+        for answer, weight in self.weighted_answers:
+            for token in answer[1:]:
+                counts[token] += weight
+        return dict(counts)
+
+    @cached_property
+    def places_after(self) -> dict[int, list[tuple[tuple[int, ...], int, float]]]:
+        """Token -> each place after it: (answer, place, how often the answer counts)."""
+        places: dict[int, list[tuple[tuple[int, ...], int, float]]] = {}
+        for answer, weight in self.weighted_answers:
+            for place in range(1, len(answer)):
+                places.setdefault(answer[place - 1], []).append((answer, place, weight))
+        return places
 
 
 @dataclass(frozen=True)
@@ -328,20 +363,25 @@ class LanguageModel:
         """
         # Length of a run of tokens -> (the token after it, how often that counts)
         matches: dict[int, list[tuple[int, float]]] = {}
-        for length, token, count in (
-            *self._matches_in_topic(topic, context),
-            *self._matches_in_other_topics(topic, context),
-        ):
+        for length, token, count in self._matches_in_topic(topic, context):
             matches.setdefault(length, []).append((token, count))
+        elsewhere: Counter[int] = Counter()
+        for length, token, count in self._matches_in_other_topics(topic, context):
+            matches.setdefault(length, []).append((token, count))
+            elsewhere[token] += count
         foreground: dict[int, float] = {}
-        counts: Counter[int] = Counter()
+        counts: dict[int, float] = {}
         remainder = 1.0  # the probability that longer runs have left over
         openness = OPENNESS if len(context) > 1 else FIRST_OPENNESS
         for length in range(max(matches, default=0), -1, -1):
             for token, count in matches.get(length, ()):
-                counts[token] += count
+                counts[token] = counts.get(token, 0.0) + count
+            if length == 0:  # every place follows an empty run
+                counts = dict(topic.counts)
+                for token, count in elsewhere.items():
+                    counts[token] = counts.get(token, 0.0) + count
             # T of Witten and Bell: the number of different tokens that followed
-            kinds = openness * sum(min(1.0, count) for count in counts.values())
+            kinds = openness * sum([count if count < 1 else 1.0 for count in counts.values()])
             total = sum(counts.values()) + kinds
             for token, count in counts.items():
                 foreground[token] = foreground.get(token, 0.0) + remainder * count / total
@@ -354,20 +394,18 @@ class LanguageModel:
     ) -> Iterator[tuple[int, int, float]]:
         """Yield (length of the run, the token after it, how often that counts).
 
-        There is one for each place in the topic's answers. The run is the longest end of the
-        context that stands before the place.
+        There is one for each place in the topic's answers that follows the context's last token.
+        The run is the longest end of the context that stands before the place.
         """
-        for number, answer in enumerate(topic.answers):
-            count = 1.0 if number else PREFERRED_COUNT
-            for place in range(1, len(answer)):
-                length = 0
-                while (
-                    length < len(context)
-                    and length < place
-                    and answer[place - 1 - length] == context[-1 - length]
-                ):
-                    length += 1
-                yield length, answer[place], count
+        for answer, place, weight in topic.places_after.get(context[-1], ()):
+            length = 1
+            while (
+                length < len(context)
+                and length < place
+                and answer[place - 1 - length] == context[-1 - length]
+            ):
+                length += 1
+            yield length, answer[place], weight
 
     def _matches_in_other_topics(
         self, topic: Topic, context: tuple[int, ...]

@@ -13,20 +13,22 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-import unicodedata
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-import snowballstemmer
 from rapidfuzz.distance import OSA
 
 from ..http import run_to_end
-from . import skills
-from .model import Topic
+from .facts import load_facts
+from .forms import Form, apply, read_form
+from .model import PREFERRED_COUNT, Topic
+from .skills import AFTER_QUESTIONS, BEFORE_QUESTIONS, EXAMPLES, FIRST, Chat, Reply, first_reply
+from .skills.given import take_apart
 from .tokens import encode
+from .words import FILLER_STEMS, MAX_TEXT_LENGTH, stem, words
 
 ANSWERS = Path(__file__).parent / "answers"
 
@@ -38,20 +40,17 @@ CORE_SHARE = 0.7  # of the question's core
 CORE_FORMS = 0.5  # the core of a question is the words that at least this share of its forms have
 
 UNKNOWN_WORD_WEIGHT = 5.5
-MAX_TEXT_LENGTH = 2000  # characters; the rest of a longer message is ignored
+EXACT = 0.99  # the score of a text that has the words of a form and no others
+MIN_NEARNESS = 0.25  # the least that a suggested question must share with an unknown one
+DEFAULT_EXAMPLES = ("What is a token?", "What is 12 times 7?", "Tell me a joke")
+QUESTION_WORDS = frozenset(map(stem, "who when where how why many much".split()))
+# Words that make another question of a question
+CHANGES = frozenset("second third fourth fifth least former old isn neighbour neighbor".split())
+# Words that a message may have which only asks for another form.
+WISH_STEMS = FILLER_STEMS | frozenset(map(stem, "again only same it answer reply more all".split()))
 
-# Words that say little about which question is asked. They count only if text and form have them.
-FILLERS = frozenset(
-    """a an the is are was were be been do does did of in on at to for from by with it its this that
-    these there and or so then now also just really me my i we us you your please hey hi hello hallo
-    ok okay well can could would will should may might tell give show let want need know like about
-    some any kindly quick quickly briefly question pls plz please what which have has had get got
-    one explain describe say write make something someone s t m re ve ll d am if as um uh er erm hmm
-    wonder wondering ask help exactly actually maybe""".split()
-)
 # What stands before a phrase that is not meant: "you are not a pirate".
 NEGATION = re.compile(r"\b(?:not|never|don't|without)\s(?:\w+\s){0,2}$", re.IGNORECASE)
-WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
 
 Messages = Sequence[tuple[str, str]]  # (role, content), oldest first
 
@@ -102,42 +101,26 @@ def load_synonyms(folder: Path = ANSWERS) -> dict[str, str]:
     return {stem(word): stem(group[0]) for group in groups for word in group}
 
 
-def words(text: str) -> list[str]:
-    """Return the words of a text, in lower case and without accents and punctuation.
-
-    Only the first MAX_TEXT_LENGTH characters are read.
-
-    >>> words("What's the CAPITAL of France?")
-    ['what', 's', 'the', 'capital', 'of', 'france']
-    """
-    plain = unicodedata.normalize("NFKD", text[:MAX_TEXT_LENGTH].casefold())
-    return WORD.findall("".join(letter for letter in plain if not unicodedata.combining(letter)))
-
-
-@lru_cache(maxsize=8192)
-def stem(word: str) -> str:
-    """Return the stem of an English word.
-
-    Each call has a stemmer of its own, since a stemmer cannot serve two threads at once.
-
-    >>> stem("languages")
-    'languag'
-    """
-    return snowballstemmer.stemmer("english").stemWord(word)
-
-
-FILLER_STEMS = frozenset(map(stem, FILLERS))
-
-
 class Recogniser:
     """Finds the question whose forms are closest to a text.
 
     It compares the roots of words: stems, each replaced by the first of its synonyms.
     """
 
-    def __init__(self, forms: Iterable[tuple[str, str]], synonyms: Mapping[str, str]):
-        """Set the forms, each as (id of its question, text), and the synonyms of load_synonyms."""
+    def __init__(
+        self,
+        forms: Iterable[tuple[str, str]],
+        synonyms: Mapping[str, str],
+        examples: Sequence[str] = (),
+        names: Iterable[str] = (),
+    ):
+        """Set the forms, each as (id of its question, text), and the synonyms of load_synonyms.
+
+        examples: prompts of skills, which ``nearest`` may suggest, too. names: words that are no
+        typing errors, though no form has them.
+        """
         self._synonyms = synonyms
+        self._names = frozenset(names)
         texts = [(id, words(form)) for id, form in forms]
         self._known_words = {word for _, form in texts for word in form}
         self._forms = [(id, frozenset(map(self._root, form))) for id, form in texts]
@@ -156,6 +139,9 @@ class Recogniser:
                 self._forms_with.setdefault(root, []).append(number)
         self._main_weight = [self.weight(form - FILLER_STEMS) for _, form in self._forms]
         self._core = self._cores()
+        self._examples = [
+            (text, frozenset(map(self._root, words(text))) - FILLER_STEMS) for text in examples
+        ]
         self.correct_spelling = lru_cache(maxsize=4096)(self._correct_spelling)
 
     def weight(self, roots: Iterable[str]) -> float:
@@ -218,6 +204,44 @@ class Recogniser:
                     best = max(best, (core_share * common / main_weight, id))
         return best[1]
 
+    def says_something_else(self, text: str, id: str) -> bool:
+        """Return True if a text has a word that changes a question and that no form of it has.
+
+        That is a name with a capital letter, not as the first word ("in Africa"), or one of
+        CHANGES ("the second largest").
+        """
+        for word in CHANGES.intersection(words(text)):
+            if id not in self._ids_with.get(self._root(word), ()):
+                return bool(id)
+        for match in re.finditer(r"(?<=[\w,'’] )[A-Z]\w+", text):
+            (word, *_) = words(match[0]) or [""]
+            if word in self._names and id not in self._ids_with.get(self._root(word), ()):
+                return bool(id)
+        return False
+
+    def nearest(self, text: str, count: int) -> list[str]:
+        """Return the ids of the questions that share most with a text, or examples, at most count.
+
+        Fillers do not count. Their cosine must be MIN_NEARNESS.
+        """
+        roots = self.roots(text) - FILLER_STEMS - QUESTION_WORDS
+        text_weight = self.weight(roots)
+        shared: Counter[int] = Counter()
+        for root in roots:
+            for number in self._forms_with.get(root, ()):
+                shared[number] += self._weight[root]
+        best: dict[str, float] = {}
+        for number, common in shared.items():
+            id, _ = self._forms[number]
+            score = common / math.sqrt(text_weight * self._main_weight[number])
+            best[id] = max(best.get(id, 0.0), score)
+        for example, form in self._examples:
+            if form & roots:
+                score = self.weight(form & roots) / math.sqrt(text_weight * self.weight(form))
+                best[example] = score
+        ranked = sorted(best, key=lambda id: (-best[id], id))
+        return [id for id in ranked if best[id] >= MIN_NEARNESS][:count]
+
     def _cores(self) -> dict[str, frozenset[str]]:
         """Return the core of each question by id: the roots that half of its forms have or more.
 
@@ -250,6 +274,7 @@ class Recogniser:
             word in self._known_words
             or root in self._weight
             or root in FILLER_STEMS
+            or word in self._names
             or len(word) < 4
             or word[0].isdigit()
         ):
@@ -262,6 +287,65 @@ class Recogniser:
             and (distance := OSA.distance(word, known, score_cutoff=errors)) <= errors
         ]
         return min(near)[2] if near else word
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What the data files know of a message of the user.
+
+    id: the question that it asks. manner: the manner of speaking that it asks for, or "". form: the
+    form of the answer that it asks for. is_exact: True if it has nearly the words of a form.
+    is_near: True if it has most of them. is_wish: True if it only asks for another form or manner.
+    """
+
+    id: str
+    manner: str = ""
+    form: Form = Form()
+    is_exact: bool = False
+    is_near: bool = False
+    is_wish: bool = False
+
+
+def _shown(forms: Sequence[str]) -> str:
+    """Return the form of a question to show: a whole sentence without quotation marks, or ""."""
+    plain = [form for form in forms if '"' not in form and form[0].isupper()]
+    return next((form for form in plain if form.endswith("?")), plain[0] if plain else "")
+
+
+def _form_in(message: str) -> tuple[Form, str]:
+    """Return (the form that a message asks for, the rest of it). A given text is not read."""
+    given = take_apart(message)
+    if given is None:
+        return read_form(message[:MAX_TEXT_LENGTH])
+    form, _ = read_form(given.task)
+    return form, message
+
+
+def _topic_of_reply(reply: Reply, form: Form) -> Topic:
+    """Return the topic of a skill's reply in a form."""
+    answers = apply(
+        form, reply.answers, brief=reply.brief, items=reply.items, language=reply.language
+    )
+    return _topic(reply.skill, answers, reply.weights, reply.skill)
+
+
+def _topic(name: str, answers: Sequence[str], weights: Sequence[float], skill: str) -> Topic:
+    """Return a topic. Answers that are equal are one, with their weights together."""
+    shares = weights or [1.0 if number else PREFERRED_COUNT for number in range(len(answers))]
+    together: dict[str, float] = {}
+    for answer, share in zip(answers, shares, strict=True):
+        together[answer] = together.get(answer, 0.0) + share
+    is_plain = not weights and len(together) == len(answers)
+    return Topic.of(name, map(encode, together), () if is_plain else [*together.values()], skill)
+
+
+def _by_skill(question: Question, form: Form) -> Reply | None:
+    """Return a skill's answer to a question of the data files, which has more forms; or None."""
+    for text in question.ask:
+        reply = first_reply(AFTER_QUESTIONS, Chat(text, text, form=form))
+        if reply:
+            return reply
+    return None
 
 
 class Conversation:
@@ -282,7 +366,10 @@ class Conversation:
                 self._topics[question.id, manner] = Topic.of(name, map(encode, answers))
         self._manners = manners
         self._recogniser = Recogniser(
-            ((q.id, form) for q in self._questions.values() for form in q.ask), synonyms
+            ((q.id, form) for q in self._questions.values() for form in q.ask),
+            synonyms,
+            EXAMPLES,
+            load_facts().name_words(),
         )
         families = {q.family for q in self._questions.values() if q.family and q.follow}
         self._follow_up_recognisers = {
@@ -298,6 +385,8 @@ class Conversation:
             for family in families
         }
         self._recognise = lru_cache(maxsize=4096)(self._recognise_text)
+        self._understand = lru_cache(maxsize=1024)(self._understand_message)
+        self._find_topic = lru_cache(maxsize=256)(self._find_topic_of)
 
     @property
     def topics(self) -> list[Topic]:
@@ -314,58 +403,157 @@ class Conversation:
         Earlier messages matter. A follow-up refers to the question before it. The manner that a
         system message asks for ("Answer in one sentence.") stays until the user asks for another.
         """
-        manner, question, computed = "", "", None
+        manner, understood = "", Understood("")
+        system_form, wish = Form(), Form()
+        system: list[str] = []
         user_messages: list[str] = []
+        answers: dict[str, str] = {}  # message of the user -> the assistant's answer
         for role, content in messages:
             if role == "user":
-                question, new_manner, computed = self._understand(content, question, user_messages)
-                manner = new_manner or manner
-                user_messages.append(content)
+                understood = self._understand(content, understood.id)
+                manner = understood.manner or manner
+                if understood.is_wish and user_messages:
+                    wish |= understood.form
+                else:
+                    wish = Form()
+                    user_messages.append(content)
                 yield 0.0
             elif role in ("system", "developer"):
                 manner = self._manner_in(content)[0] or manner
-        if computed:
-            return computed
-        return self._topics.get((question, manner)) or self._topics[question or "unknown", ""]
+                system_form |= read_form(content[:MAX_TEXT_LENGTH])[0]
+                system.append(content)
+            elif role == "assistant" and user_messages:
+                answers[user_messages[-1]] = content
+        *earlier, message = user_messages or [""]
+        own_form, text = _form_in(message)
+        chat = Chat(
+            text,
+            message,
+            tuple(earlier),
+            "\n".join(system),
+            system_form | own_form | wish,
+            tuple((text, answers[text]) for text in earlier if text in answers),
+        )
+        yield 0.0
+        form = system_form | (understood.form | wish)
+        return self._find_topic(chat, understood, manner, form)
 
-    def _understand(
-        self, text: str, previous: str, earlier: Sequence[str]
-    ) -> tuple[str, str, Topic | None]:
-        """Return (question id, manner, topic) of one message of the user.
+    def _find_topic_of(self, chat: Chat, understood: Understood, manner: str, form: Form) -> Topic:
+        """Return the topic of the answer to a conversation. ``_find_topic`` is its cache.
 
-        previous: the id of the question before it, or "". earlier: the user's earlier messages,
-        oldest first. The manner is "" if the message asks for none. The topic is None, except for
-        an answer that is computed.
+        form: what counts for an answer of the data files.
         """
-        answers = skills.answers_to(text, earlier)
-        if answers:
-            return "", "", Topic.of("computed", map(encode, answers))
+        reply = self._reply(chat, understood)
+        if reply:
+            return _topic_of_reply(reply, Form() if reply.is_fixed else chat.form)
+        if understood.id in ("", "unknown"):
+            form = Form()
+        return self._topic_in_form(understood.id or "unknown", manner, form, chat.message)
+
+    def _reply(self, chat: Chat, understood: Understood) -> Reply | None:
+        """Return the reply of a skill, or None if a question of the data files goes first."""
+        if understood.is_wish and understood.id not in ("", "unknown"):
+            return None
+        reply = first_reply(FIRST, chat)
+        if not reply and not understood.is_exact:
+            reply = first_reply(BEFORE_QUESTIONS, chat)
+        if not reply and not understood.is_near:
+            reply = first_reply(AFTER_QUESTIONS, chat)
+        return reply
+
+    def _topic_in_form(self, id: str, manner: str, form: Form, message: str) -> Topic:
+        """Return the topic of a question of the data files, in a manner and a form."""
+        topic = self._topics.get((id, manner))
+        has_manner = topic is not None
+        question = self._questions[id]
+        answers = question.styles[manner] if has_manner and manner else question.answers
+        if id == "unknown":
+            answers = self._with_nearest(answers, message)
+        if manner == "short" and not has_manner:
+            form = Form(sentences=1) | form
+        language = "fr" if manner == "french" and has_manner else ""
+        wants_brief = form.words or form.is_brief
+        if id != "unknown" and (wants_brief or form.language and language != form.language):
+            reply = _by_skill(question, form)
+            if reply and (reply.brief if wants_brief else reply.language == form.language):
+                return _topic_of_reply(reply, form)
+        changed = apply(form, answers, language=language)
+        if changed == list(answers) and id != "unknown":
+            return topic or self._topics[id, ""]
+        skill = "unknown" if id == "unknown" else "form"
+        return _topic(topic.name if topic else id, changed, (), skill)
+
+    def _with_nearest(self, answers: Sequence[str], message: str) -> list[str]:
+        """Return the answers to an unknown question, with the questions that are nearest to it."""
+        nearest = self._recogniser.nearest(message, 2 * len(DEFAULT_EXAMPLES))
+        if not nearest:
+            return list(answers)
+        texts = [_shown(self._questions[id].ask) if id in self._questions else id for id in nearest]
+        texts = [text for text in dict.fromkeys(texts) if text]
+        texts += [text for text in DEFAULT_EXAMPLES if text not in texts]
+        quoted = [f'"{text}"' for text in texts[: len(DEFAULT_EXAMPLES)]]
+        listed = f"Try {', '.join(quoted[:-1])} or {quoted[-1]}"
+        return [
+            re.sub(r'Try "[^"]*", "[^"]*" or "[^"]*"', lambda _: listed, text) for text in answers
+        ]
+
+    def _understand_message(self, text: str, previous: str) -> Understood:
+        """Return which question of the data files a message of the user asks, and in which form.
+
+        previous: the id of the question before it, or "".
+        """
+        form, without_form = _form_in(text[:MAX_TEXT_LENGTH])
         text = text[:MAX_TEXT_LENGTH]
         family = self._questions[previous].family if previous else ""
-        id = self._recognise(text, family)
+        score, id = self._recognise(text, family)
+        if id and form.language and previous and id != previous:
+            rest = self._recogniser.roots(without_form)
+            names_language = any(
+                {"german", "french"} & {*words(follow)} for follow in self._questions[id].follow
+            )
+            if rest <= WISH_STEMS and not names_language and self._can_say(previous, form):
+                return Understood(previous, self._manner_in(text)[0], form, is_wish=True)
         if id:
-            return id, "", None
+            is_part = form == Form() or self._recognise(without_form, family)[1] != id
+            own = Form() if is_part else form
+            return Understood(id, "", own, is_exact=score > EXACT, is_near=True)
         manner, rest = self._manner_in(text)
-        if manner and previous and self._recogniser.roots(rest) <= FILLER_STEMS:
-            return previous, manner, None
+        rest = read_form(rest)[1]
+        if (manner or form != Form()) and self._recogniser.roots(rest) <= WISH_STEMS:
+            return Understood(previous, manner, form, is_wish=True)
+        if form != Form():
+            score, id = self._recognise(without_form, family)
+            if id:
+                return Understood(id, manner, form, is_exact=score > EXACT, is_near=True)
         id = self._recogniser.by_core(text)
+        if self._recogniser.says_something_else(text, id):
+            id = ""
         if id or not manner:
-            return id or "unknown", "", None
-        return (
-            self._recognise(rest, family) or self._recogniser.by_core(rest) or "unknown",
-            manner,
-            None,
-        )
+            return Understood(id or "unknown", "", form)
+        score, id = self._recognise(rest, family)
+        if id:
+            return Understood(id, manner, form, is_exact=score > EXACT, is_near=True)
+        return Understood(self._recogniser.by_core(rest) or "unknown", manner, form)
 
-    def _recognise_text(self, text: str, family: str) -> str:
-        """Return the id of the question of which a text is a form; "" if there is none.
+    def _can_say(self, id: str, form: Form) -> bool:
+        """Return True if the answer to a question can be given in the language of a form."""
+        question = self._questions[id]
+        if form.language == "fr" and "french" in question.styles:
+            return True
+        reply = _by_skill(question, form)
+        return reply is not None and reply.language == form.language
+
+    def _recognise_text(self, text: str, family: str) -> tuple[float, str]:
+        """Return (score, id) of the question of which a text is a form; (0, "") if there is none.
 
         family: that of the question before it, whose short forms count, too; "" for none.
         """
         alone = self._recogniser.by_form(text)
+        if self._recogniser.says_something_else(text, alone[1]):
+            alone = (0.0, "")
         recogniser = self._follow_up_recognisers.get(family)
         follow_up = recogniser.by_form(text) if recogniser else (0.0, "")
-        return (follow_up if follow_up[0] >= alone[0] else alone)[1]
+        return follow_up if follow_up[0] >= alone[0] else alone
 
     def _manner_in(self, text: str) -> tuple[str, str]:
         """Return (manner, rest of the text) if a text asks for a manner, else ("", text).

@@ -209,6 +209,15 @@ def test_lessons_ask_for_predictions_and_show_a_failure(path):
     assert any("raises-exception" in cell.metadata.get("tags", []) for cell in notebook.cells)
 
 
+def test_the_text_before_a_cell_that_fails_says_so(path):
+    cells = read(path).cells
+    failing = [
+        n for n, cell in enumerate(cells) if "raises-exception" in cell.metadata.get("tags", [])
+    ]
+    silent = [n for n in failing if "fails on purpose" not in " ".join(cells[n - 1].source.split())]
+    assert silent == []
+
+
 def test_code_cells_are_short():
     lines = sorted(
         len(cell.source.strip().splitlines())

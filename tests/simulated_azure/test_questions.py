@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +53,7 @@ def test_other_questions_are_recognised_however_they_are_written(assistant, ques
     [
         "What did the mayor of Reykjavik have for breakfast in 1987?",
         "Which sauce goes best with grilled halloumi?",
+        "What is a token of thanks that retired inspectors of lighthouses get?",
         "asdf qwer zxcv",
         "Who won the chess championship of Uruguay?",
         "¿?",
@@ -61,8 +63,22 @@ def test_other_questions_are_recognised_however_they_are_written(assistant, ques
 )
 def test_an_unknown_question_gets_an_honest_answer(say, question):
     text = say(question)
-    assert text == QUESTIONS["unknown"].answers[0]
+    assert re.sub("Try .* A real", "Try A real", text) == re.sub(
+        "Try .* A real", "Try A real", QUESTIONS["unknown"].answers[0]
+    )
     assert "simulat" in text and "AZURE_INFERENCE_ENDPOINT" in text and "don't know" in text
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the highest mountain in Africa?",
+        "What is the longest river in Spain?",
+        "What is the largest planet near Berlin?",
+    ],
+)
+def test_a_question_about_another_place_is_not_answered_for_the_known_one(assistant, question):
+    assert topic_name(assistant, question) == "unknown"
 
 
 def test_every_known_form_is_recognised_as_its_question(assistant):
