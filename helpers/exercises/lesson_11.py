@@ -120,7 +120,7 @@ def check_11_2(answer: Any) -> Outcome:
             f"a request {f'with `{EXTRA}` {show(value)}' if value else f'without `{EXTRA}`'}, "
             f"and status {answer.status_code}",
             f"the header `{EXTRA}` with the value `pass-through`",
-            "lesson 07 says which values it has; without it, a server refuses extras or drops them",
+            "without this value a server refuses extras or drops them; lesson 10 sent it, too",
         )
     if answer.status_code != 200:
         look = "keep the key: `headers | {...}` adds a header" if answer.status_code == 401 else ""
