@@ -287,6 +287,12 @@ def check_11_4(answer: Any) -> Outcome:
             return not_yet(
                 f"with {name}, it raised {show_error(taken.error)}", f"the text {show(TEXT)}", look
             )
+        if taken.is_endless:
+            return not_yet(
+                f"with {name}, it handed on {len(taken.items)} texts and did not end",
+                f"the text {show(TEXT)}",
+                "the loop over the lines ends when they do",
+            )
         texts = [item for item in taken.items if isinstance(item, str)]
         if len(texts) < len(taken.items):
             other = next(item for item in taken.items if not isinstance(item, str))

@@ -237,6 +237,10 @@ def check_12_4(answer: Any) -> Outcome:
                 f"it stops after {limit}",
                 "`for _ in range(limit):` counts; after the loop comes `raise`",
             )
+        if not sent and not result.failure:
+            return not_yet(
+                "it never called `ask`", "`ask(...)` for each request", "`answer = ask(...)`"
+            )
         if messages != [QUESTION]:
             return not_yet(
                 f"with {name}, the caller's list had {len(messages)} messages afterwards",
