@@ -34,8 +34,8 @@ def judge(
 ) -> Outcome:
     """Return the outcome for an answer. Raises nothing, except KeyboardInterrupt.
 
-    check: by default the one in the lesson's module. If it has an attribute ``seconds``, it may take
-    so long.
+    check: by default the one in the lesson's module. It may take as long
+    as its attribute ``seconds`` says, if it has one.
     """
 
     def outcome() -> Outcome:

@@ -60,7 +60,8 @@ def check_14_1(answer: Any) -> Outcome:
         return not_yet(came, "a generator", "a function with `yield` is one")
     if feed.count:
         return not_yet(
-            f"it is no generator: it had read {feed.count} lines when it returned {kind(result.value)}",
+            f"it is no generator: it had read {feed.count} lines before it returned "
+            f"{kind(result.value)}",
             "each question is handed on before the next line is read",
             "`yield` inside the loop, in place of a list",
         )
@@ -96,11 +97,17 @@ def _line_problem(items: list, expected: list[str]) -> tuple[str, str]:
     for item in items:
         text = item.strip() if isinstance(item, str) else None
         if item == "":
-            return "it handed on ''", "a line of spaces is empty, too: look at the line without them"
+            return (
+                "it handed on ''",
+                "a line of spaces is empty, too: look at the line without them",
+            )
         if text is not None and text.lower() == "bye":
             return f"it handed on {show(item)}", "`text.lower()` is the same for Bye, BYE and bye"
         if text is None or text != item:
-            return f"it handed on {show(item)}", "`line.strip()` is the line without spaces around it"
+            return (
+                f"it handed on {show(item)}",
+                "`line.strip()` is the line without spaces around it",
+            )
     if items != expected:
         return f"it handed on {show(items)}", "leave out empty lines, and end at `bye`"
     return "", ""
@@ -244,11 +251,16 @@ def check_14_4(answer: Any) -> Outcome:
             look="write these functions, then run this cell again.",
         )
     talk, broken, long = run_program(path, [TALK, BREAK, LONG])
-    return _judge_talk(talk) or _judge_break(broken) or _judge_long(long) or correct(
-        f"Your program was started three times. Conversation: {len(talk.requests)} requests, the "
-        f"last with {len(talk.requests[-1])} messages. Broken stream: noticed, and the next question "
-        f"was answered. Long conversation: requests with "
-        f"{', '.join(str(len(messages)) for messages in long.requests)} messages."
+    return (
+        _judge_talk(talk)
+        or _judge_break(broken)
+        or _judge_long(long)
+        or correct(
+            "Your program was started three times. Conversation: "
+            f"{len(talk.requests)} requests, the last with {len(talk.requests[-1])} messages. "
+            "Broken stream: noticed, and the next question was answered. Long conversation: "
+            f"requests with {', '.join(str(len(each)) for each in long.requests)} messages."
+        )
     )
 
 
@@ -335,7 +347,9 @@ def _judge_break(run: Run) -> Outcome | None:
     texts = [text for _, text in run.requests[-1]]
     if ITALY in texts:
         half = texts[texts.index(ITALY) + 1]
-        came = f"half an answer, {show(half)}," if half != SPAIN else "a question without its answer"
+        came = (
+            f"half an answer, {show(half)}," if half != SPAIN else "a question without its answer"
+        )
         return not_yet(
             f"{came} was sent again with the next question",
             "a turn that broke off leaves no trace in the history",
@@ -367,7 +381,5 @@ def _judge_long(run: Run) -> Outcome | None:
             "one for each question",
         )
     if max(len(messages) for messages in run.requests) < 4:
-        return not_yet(
-            "no request had an earlier turn", "as many turns as fit", "exercise 14.3"
-        )
+        return not_yet("no request had an earlier turn", "as many turns as fit", "exercise 14.3")
     return None
