@@ -21,8 +21,9 @@ def save_program(name: str, *parts: str | Callable) -> None:
     source nobody knows.
     """
     path = Path(name)
+    is_changed = path.exists() and not is_unchanged(path.read_text("utf-8", errors="replace"))
     source = "\n\n\n".join(map(source_of, parts))
-    if path.exists() and not is_unchanged(path.read_text(encoding="utf-8")):
+    if is_changed:
         print(f"You have changed {name}, so it stays as it is. To write it again, delete it first.")
         return
     path.write_text(stamped(source), encoding="utf-8", newline="\n")
