@@ -24,6 +24,7 @@ LINE_STYLES = ("-", "--", ":", "-.")
 FIGURE_SIZE_INCHES = (8, 4)
 FONT_SIZE = 13  # points
 MARKERS_PER_LINE = 8
+MARKER_PIXELS = 8  # a name begins at least this far beside another line
 LONGEST_LABEL_ROW = 60  # characters; labels that are longer in total get a row each
 MAX_NUMBERED_BARS = 8  # more numbers would overlap
 # Where a line's name may be, as seen from its end: (x, y) in points, alignments.
@@ -100,6 +101,7 @@ def bars(series: Mapping[str, Mapping[str, float]], title: str, xlabel: str, yla
         axes.margins(y=0.2 if has_numbers else 0.05)
     if has_names and (in_rows or not has_numbers):
         axes.legend(frameon=False, fontsize=FONT_SIZE)
+    _separate_thousands(axes)
     axes.figure.tight_layout()
     return axes.figure
 
@@ -133,6 +135,7 @@ def lines(
     axes.margins(y=0.12)
     axes.set_ylim(bottom=min(0, axes.dataLim.y0))
     axes.locator_params(nbins=6)
+    _separate_thousands(axes)
     if len(series) > 1:
         _write_names(axes)
     axes.figure.tight_layout()
@@ -151,6 +154,12 @@ def _axes(title: str, xlabel: str, ylabel: str, values: str = "y") -> Axes:
     return axes
 
 
+def _separate_thousands(axes: Axes) -> None:
+    for axis in (axes.xaxis, axes.yaxis):
+        if max(axis.get_view_interval()) >= 1000:
+            axis.set_major_formatter("{x:,.0f}")
+
+
 def _short(number: float) -> str:
     if 0 < number < 0.01:
         return "<0.01"
@@ -159,6 +168,7 @@ def _short(number: float) -> str:
 
 def _write_names(axes: Axes) -> None:
     """Write each line's name at its end, in the first place where it covers nothing."""
+    ends = sorted(axes.lines, key=lambda line: -line.get_ydata()[-1])
     names = [
         axes.annotate(
             line.get_label(),
@@ -170,16 +180,17 @@ def _write_names(axes: Axes) -> None:
             fontsize=FONT_SIZE,
             fontweight="bold",
         )
-        for line in sorted(axes.lines, key=lambda line: -line.get_ydata()[-1])
+        for line in ends
     ]
     axes.figure.tight_layout()  # now the names have room to the right of the axes
     boxes = []
-    for name in names:
+    for name, own in zip(names, ends, strict=True):
         for position, horizontal, vertical in NAME_PLACES:
             name.set(position=position, ha=horizontal, va=vertical)
             box = name.get_window_extent()
             if not any(map(box.overlaps, boxes)) and not any(
-                _crosses(other, box) for other in axes.lines
+                _crosses(line, box if line is own else box.padded(MARKER_PIXELS, 0))
+                for line in axes.lines
             ):
                 break
         boxes.append(box)

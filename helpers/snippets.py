@@ -177,8 +177,14 @@ def answer_in(output: str) -> str:
     return output.splitlines()[0].removeprefix("Response: ")
 
 
+def code_block(code: str, language: str) -> Markdown:
+    """Return code as Markdown, which Jupyter shows in colours below a cell."""
+    # In a page that nbconvert exports, code in an output would have the font of the text.
+    fenced = f"```{language}\n{code.rstrip()}\n```"
+    return Markdown(f'<div style="font-family: monospace">\n\n{fenced}\n\n</div>')
+
+
 def source(file: str) -> Markdown:
-    """Return the code of a snippet as Markdown, which Jupyter shows below a cell."""
+    """Return the code of a snippet, which Jupyter shows below a cell."""
     path = SNIPPETS / file
-    language = MARKDOWN_LANGUAGES[path.suffix]
-    return Markdown(f"```{language}\n{path.read_text(encoding='utf-8')}```")
+    return code_block(path.read_text(encoding="utf-8"), MARKDOWN_LANGUAGES[path.suffix])

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from helpers.cost import Price, cost_usd
 from helpers.prices import NotListedError, PricesError, retail_price
 from helpers.settings import MAX_USD_PER_HOUR, format_usd, parse_usd_per_hour
-from helpers.text import fit_page
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -44,18 +43,18 @@ class RunningDeployment:
     usd: float | None
 
     def __str__(self) -> str:
-        """Return a line for a list of deployments.
+        """Return two lines for a list of deployments.
 
         >>> size = "Standard_NC24ads_A100_v4"
         >>> print(RunningDeployment("w", "group", "phi4", "blue", size, 1, "Failed", 125, 7.65))
-        phi4/blue in w: 1 x Standard_NC24ads_A100_v4, Failed, 2 h 5 min, 7.65 US dollars so far
+        phi4/blue in w: 1 x Standard_NC24ads_A100_v4
+            Failed, 2 h 5 min, 7.65 US dollars so far
         """
         cost = "no price known" if self.usd is None else f"{self.usd:,.2f} US dollars so far"
-        return fit_page(
+        return (
             f"{self.endpoint}/{self.deployment} in {self.workspace}: "
-            f"{self.instances} x {self.instance_type}, {self.state}, "
-            f"{self.minutes // 60} h {self.minutes % 60} min, {cost}",
-            indent=4,
+            f"{self.instances} x {self.instance_type}\n"
+            f"    {self.state}, {self.minutes // 60} h {self.minutes % 60} min, {cost}"
         )
 
 

@@ -5,13 +5,12 @@ needs none of them, and that the first section needs nothing but the core. If th
 after the sections, the end runs once more without them. Each other section runs
 once more with what the core has left, and without a comparison of outputs. The last comes first:
 so no section finds what an earlier one has changed in an object that cannot be copied. Sections
-that start other programs or wait are slow: of these, only the names that they need are looked up.
+that start other programs or wait are slow. They run only once: what the core has left comes back
+before them in the lesson's own run.
 """
 
 from __future__ import annotations
 
-import ast
-import builtins
 import copy
 import re
 from collections import Counter, defaultdict
@@ -150,27 +149,6 @@ def is_slow(lesson: str, section: Iterable[NotebookNode]) -> bool:
     )
 
 
-def names_needed(sources: Iterable[str]) -> list[str]:
-    """Return the names that some cells use and do not define.
-
-    >>> names_needed(["def twice(x):\\n    return factor * x", "print(twice(len(words)))"])
-    ['factor', 'words']
-    """
-    used, defined = set(), {*dir(builtins), "get_ipython"}
-    for node in (node for source in sources for node in ast.walk(ast.parse(source))):
-        if isinstance(node, ast.Name):
-            (used if isinstance(node.ctx, ast.Load) else defined).add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            defined.add(node.name)
-        elif isinstance(node, ast.arg):
-            defined.add(node.arg)
-        elif isinstance(node, ast.ExceptHandler):
-            defined.add(node.name)
-        elif isinstance(node, ast.alias):
-            defined.add((node.asname or node.name).partition(".")[0])
-    return sorted(used - defined)
-
-
 def runs_of(notebook: IPyNbFile, cells: list[IPyNbCell]) -> list[IPyNbCell]:
     """Return the tests of a lesson: its cells, and what runs besides them."""
     parts = parts_of(notebook.nb.cells)
@@ -187,7 +165,7 @@ def runs_of(notebook: IPyNbFile, cells: list[IPyNbCell]) -> list[IPyNbCell]:
 
     if not parts.is_divided:
         return runs + folded(notebook.nb.cells)
-    names = {item.cell.id: item.name for item in cells}
+    items = {item.cell.id: item for item in cells}
     are_deep = [TAG in item.cell.metadata.get("tags", []) for item in cells]
     first_deep = are_deep.index(True) if any(are_deep) else len(cells)
     last_of_core = runs.index(cells[first_deep]) if first_deep < len(cells) else len(runs)
@@ -195,15 +173,17 @@ def runs_of(notebook: IPyNbFile, cells: list[IPyNbCell]) -> list[IPyNbCell]:
 
     def again(cell: NotebookNode, kind: str) -> IPyNbCell:
         tags = cell.metadata.get("tags", [])
-        return run_of(notebook, f"{names[cell.id]} {kind}", cell.source, tags)
+        return run_of(notebook, f"{items[cell.id].name} {kind}", cell.source, tags)
 
     alone = []
     for number, (title, section) in reversed([*enumerate(parts.sections.items())]):
         code = [cell for cell in section if cell.cell_type == "code"]
-        start = state_run(notebook, f"back to the core for {title}", "restore")
-        if is_slow(notebook.path.stem, code):
-            names_only = ", ".join(names_needed(cell.source for cell in code))
-            alone += [start, run_of(notebook, f"names that {title} needs", f"[{names_only}]")]
+        slow = is_slow(notebook.path.stem, code)
+        function = "restore_now" if slow else "restore"
+        start = state_run(notebook, f"back to the core for {title}", function)
+        if slow:
+            if number > 0:
+                runs.insert(runs.index(items[code[0].id]), start)
             runs += folded(section)
         elif number > 0 or folded(section):  # the first has run alone already, after the core
             alone += [start, *(again(cell, "alone") for cell in code), *folded(section)]

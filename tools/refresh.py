@@ -5,9 +5,9 @@
 A second run changes no byte, except in pictures that show measured times: an output stays as it
 was if the new one differs only in what ``sanitize.cfg`` allows, in widget ids or in execution
 counts. stdout is saved before stderr, because a cell can print to them in any order. Only the last
-line of a traceback is saved, because the others contain paths of this computer. The kernel has the
-blocking client, because nbclient's asynchronous one sometimes waits for a message that has arrived
-already.
+line of a traceback is saved, because the others contain paths of this computer. It is broken
+between words, because Jupyter breaks a long line inside a word. The kernel has the blocking client,
+because nbclient's asynchronous one sometimes waits for a message that has arrived already.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ import nbformat
 from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
 from nbformat import NotebookNode
+
+from helpers.text import fit_page
 
 RULES = Path(__file__).with_name("sanitize.cfg")
 OWN_PREFIXES = ("AZURE", "ARM_", "IDENTITY_", "MSI_", "OPENAI_", "REGISTRY_DISCOVERY_")
@@ -97,7 +99,8 @@ def run_cells(notebook: NotebookNode, run: Callable[[str], tuple[list, dict]]) -
         outputs, reply = run(cell.source)
         for output in outputs:
             if output.output_type == "error":
-                output.traceback = [f"{output.ename}: {output.evalue}"]
+                error = f"{output.ename}: {output.evalue}"
+                output.traceback = ["\n".join(map(fit_page, error.splitlines()))]
         may_raise = "raises-exception" in cell.metadata.get("tags", [])
         if reply["status"] == "error" and not may_raise:
             raise RuntimeError(f"cell {cell.id}: {reply['ename']}: {reply['evalue']}")

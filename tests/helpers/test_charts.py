@@ -183,6 +183,32 @@ def test_stdout_is_saved_before_stderr_whichever_is_printed_first(tmp_path):
     assert [output.name for output in notebook.cells[0].outputs] == ["stdout", "stderr"]
 
 
+def test_a_saved_error_is_broken_between_words(tmp_path):
+    cell = nbformat.v4.new_code_cell("raise ValueError('word ' * 40)")
+    cell.metadata["tags"] = ["raises-exception"]
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    run_notebook(notebook, tmp_path)
+    lines = notebook.cells[0].outputs[0].traceback[0].splitlines()
+    assert max(map(len, lines)) <= 96
+    assert " ".join(lines).split() == ["ValueError:", *["word"] * 40]
+
+
+def test_thousands_are_separated_on_an_axis():
+    axes = charts.lines({"a": ([0, 2000], [0, 2])}, "title", "x", "y").axes[0]
+    assert "2,000" in [label.get_text() for label in axes.get_xticklabels()]
+
+
+def test_a_name_keeps_its_distance_from_another_line():
+    series = {"early": ([0, 1], [0, 9]), "late": ([0, 1.01, 1.01], [0, 0, 9])}
+    figure = charts.lines(series, "title", "x", "y")
+    axes = figure.axes[0]
+    name = next(text for text in axes.texts if text.get_text() == "early")
+    box = name.get_window_extent()
+    x = axes.transData.transform((1.01, 0))[0]
+    top = axes.transData.transform((0, 9))[1]
+    assert not (box.y0 < top and box.x0 - charts.MARKER_PIXELS < x < box.x1)
+
+
 def test_the_summary_is_printed_and_is_the_alt_text_of_the_picture(notebook):
     text, picture = notebook.cells[0].outputs
     assert text.text == "It climbs from 0 to 2.\n"

@@ -192,6 +192,9 @@ def no_folder(tmp_path_factory) -> None:
     configuration.set_hypothesis_home_dir(tmp_path_factory.mktemp("hypothesis"))
 
 
+SCRATCH = tempfile.TemporaryDirectory()  # removed when this process ends
+
+
 class CoreSimulator:
     """The simulated Azure without sockets, and the variables that lead to it."""
 
@@ -252,14 +255,13 @@ class EchoingClient:
 
 def all_that_is_shown(environ: dict[str, str], env_file: dict[str, str]) -> list[str]:
     """Return all that the kit shows to somebody with such variables, on every path."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        text = "".join(f"{name}={value}\n" for name, value in env_file.items())
-        (folder / ".env").write_text(text, encoding="utf-8")
-        simulator = CoreSimulator()
-        connection = Connection(environ, folder, lambda: simulator)
-        texts = shown_by(connection.connect) + [repr(connection)]
-        texts += shown_by(lambda: read_env_file(folder, environ))
+    folder = Path(SCRATCH.name)
+    text = "".join(f"{name}={value}\n" for name, value in env_file.items())
+    (folder / ".env").write_text(text, encoding="utf-8")
+    simulator = CoreSimulator()
+    connection = Connection(environ, folder, lambda: simulator)
+    texts = shown_by(connection.connect) + [repr(connection)]
+    texts += shown_by(lambda: read_env_file(folder, environ))
     with (
         mock.patch.dict(os.environ, environ),
         mock.patch.object(preflight_module, "packages", lambda: Check("packages", "ok", "")),

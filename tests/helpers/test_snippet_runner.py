@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 
+import nbformat
 import pytest
+from nbconvert import HTMLExporter
 
 from helpers import snippets
 from helpers.snippets import (
@@ -12,6 +14,7 @@ from helpers.snippets import (
     SnippetFailedError,
     ToolMissingError,
     answer_in,
+    code_block,
     command_for,
     kind_of,
     output_of,
@@ -131,3 +134,13 @@ def test_node_also_needs_its_packages(folder, monkeypatch):
 )
 def test_answer_in_reads_the_output_of_every_client(output):
     assert answer_in(output) == "Paris."
+
+
+def test_code_below_a_cell_has_a_fixed_width_font_in_a_page():
+    output = nbformat.v4.new_output(
+        "execute_result", {"text/markdown": code_block("x = 1\n", "python").data}
+    )
+    cell = nbformat.v4.new_code_cell("", outputs=[output])
+    page, _ = HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    start = page.index('<div style="font-family: monospace">')
+    assert '<span class="n">x</span>' in page[start : page.index("</pre>", start)]

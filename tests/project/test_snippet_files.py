@@ -19,6 +19,7 @@ from tools.snippets_table import PAGE, SNIPPETS, load, page, reasons, snippet_fi
 
 ROOT = SNIPPETS.parent
 DATA = load()
+TEXT = PAGE.read_text(encoding="utf-8")  # as page() returns it: a test below
 MANAGING = "azure_ai_ml.py"  # deploys and deletes
 LONGEST, SHORTEST = 25, 3  # lines of code
 LONGER_CSHARP = 15  # lines that C# needs more
@@ -224,7 +225,7 @@ def longest_of(path: Path) -> int:
 
 
 def test_every_link_of_the_page_leads_to_a_file():
-    targets = set(re.findall(r"\]\(([^)]+)\)", page()))
+    targets = set(re.findall(r"\]\(([^)]+)\)", TEXT))
     assert {target for target in targets if not (SNIPPETS / target).exists()} == set()
     files = {path.relative_to(SNIPPETS).as_posix() for path in snippet_files()}
     assert files <= targets
@@ -237,7 +238,7 @@ def test_a_search_for_client_and_task_finds_the_link():
     for path in snippet_files():
         task = path.parent.name.replace("-", " ")
         link = f"[{names[path.name]} {task}]({path.parent.name}/{path.name})"
-        assert link in page()
+        assert link in TEXT
 
 
 @pytest.mark.parametrize(
@@ -253,7 +254,7 @@ def test_a_search_for_client_and_task_finds_the_link():
     ],
 )
 def test_a_symptom_leads_to_the_snippet_that_fixes_it(symptom, task):
-    (row,) = re.findall(rf"^\| {re.escape(symptom)}.*$", page(), re.MULTILINE)
+    (row,) = re.findall(rf"^\| {re.escape(symptom)}.*$", TEXT, re.MULTILINE)
     assert f"({task}/openai_sdk.py)" in row
 
 
@@ -339,7 +340,7 @@ def test_the_page_says_how_to_install_all_that_the_snippets_import():
     imported = {package for path in snippet_files((".py", ".mjs")) for package in packages_of(path)}
     told = {
         name
-        for line in re.findall("^(?:pip|npm) install ([^#\n]+)", page(), re.MULTILINE)
+        for line in re.findall("^(?:pip|npm) install ([^#\n]+)", TEXT, re.MULTILINE)
         for name in line.split()
     }
     with_another = {"aiohttp", "httpx2"}  # named on azure-ai-inference's line; comes with openai
