@@ -35,8 +35,11 @@ BUDGET = 200  # tokens
 TALK = Session(
     ["Hello, my name is Ada.", "", "   ", "What is my name?", "Bye", "What is 12 times 7?"]
 )
-FRANCE, ITALY, SPAIN = (f"What is the capital of {name}?" for name in ("France", "Italy", "Spain"))
-BREAK = Session([FRANCE, ITALY, SPAIN], faults={ITALY: "end; after=3"})
+FRANCE, ITALY, NORWAY, SPAIN = (
+    f"What is the capital of {name}?" for name in ("France", "Italy", "Norway", "Spain")
+)
+BREAKS = {ITALY: "end; after=3", NORWAY: "cut; after=3"}  # without an error, and with one
+BREAK = Session([FRANCE, ITALY, NORWAY, SPAIN], faults=BREAKS)
 LONG = Session(
     [
         f"Here is a long question, and its end is all that matters: what is {number} times 7?"
@@ -258,7 +261,7 @@ def check_14_4(answer: Any) -> Outcome:
         or correct(
             "Your program was started three times. Conversation: "
             f"{len(talk.requests)} requests, the last with {len(talk.requests[-1])} messages. "
-            "Broken stream: noticed, and the next question was answered. Long conversation: "
+            "Broken streams: noticed, and the next question was answered. Long conversation: "
             f"requests with {', '.join(str(len(each)) for each in long.requests)} messages."
         )
     )
@@ -345,11 +348,13 @@ def _judge_break(run: Run) -> Outcome | None:
             "after a break, the conversation goes on",
         )
     texts = [text for _, text in run.requests[-1]]
-    if ITALY in texts:
-        half = texts[texts.index(ITALY) + 1]
-        came = (
-            f"half an answer, {show(half)}," if half != SPAIN else "a question without its answer"
-        )
+    for question in BREAKS:
+        if question not in texts:
+            continue
+        after = texts[texts.index(question) + 1]
+        came = f"half an answer, {show(after)},"
+        if after in BREAK.lines:
+            came = "a question without its answer"
         return not_yet(
             f"{came} was sent again with the next question",
             "a turn that broke off leaves no trace in the history",

@@ -118,7 +118,7 @@ def test_the_program_with_the_openai_package_is_judged_correct(folder, capsys):
     ask = "def ask" + asking.partition("\n\nspain")[0].replace("print_answer", "answer_of")
     start = text_of("program-start").replace("from azure.ai", f"{imports}\nfrom azure.ai", 1)
     main = text_of("program-main").partition("client = ")[2].partition("\n    print(")[2]
-    parts = [part.replace("AzureError", "OpenAIError") for part in TAUGHT]
+    parts = [part.replace("AzureError", "OpenAIError, HTTPError") for part in TAUGHT]
     end = f'if __name__ == "__main__":\n    print({main}'
     save_program(
         "my_chat.py", start, *parts, *SOLVED, TYPED_LINES, f"import os\n{client}", ask, end
@@ -136,11 +136,16 @@ def test_a_persons_own_endpoint_and_key_are_not_used(program, monkeypatch):
     assert KEY not in run.printed
 
 
+def test_the_program_needs_nothing_of_the_kit():
+    assert not re.search(r"helpers|simulated", "\n".join(PROGRAM))
+
+
 def test_requests_belong_to_the_session_in_which_their_line_was_typed(program):
     talk, broken, long = run_program(program, [TALK, BREAK, LONG])
     assert [len(messages) for messages in talk.requests] == [2, 4]
     assert [messages[-1][1] for messages in broken.requests] == [*BREAK.lines]
     assert "[no answer: the answer broke off]" in broken.printed
+    assert broken.printed.count("[no answer: ") == 2
     assert len(long.requests) == len(LONG.lines)
     assert [run.failure for run in (talk, broken, long)] == ["", "", ""]
 
