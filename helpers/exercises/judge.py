@@ -94,8 +94,8 @@ def is_to_repair(answer: Any) -> bool:
     if not isinstance(answer, FunctionType):
         return False
     code = answer.__code__
-    texts = (item for item in code.co_consts if item is not None and item is not ...)
-    return bool(code.co_names) or not all(isinstance(item, str) for item in texts)
+    nothing = (None, ..., answer.__doc__)
+    return bool(code.co_names) or any(item not in nothing for item in code.co_consts)
 
 
 def _essence(code: CodeType) -> tuple:
