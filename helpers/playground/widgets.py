@@ -46,7 +46,10 @@ from helpers.settings import ENDPOINT
 
 SECONDS_BETWEEN_UPDATES = 0.05  # of a page, while an answer streams
 LABEL_WIDTH = "130px"
-PAPER = "background:#ffffff;color:#1a1a1a;border:1px solid #767676;border-radius:4px;padding:6px"
+PAPER = (
+    "background:#ffffff;color:#1a1a1a;border:1px solid #767676;border-radius:4px;padding:6px;"
+    "line-height:1.5"
+)
 CODE = f"{PAPER};white-space:pre-wrap;overflow-wrap:anywhere;font-family:monospace;font-size:13px"
 NOTE = "color:#8a2b00;font-weight:600"
 FAULTS = {
@@ -256,26 +259,25 @@ class Playground(w.VBox):
         )
         self.legend = w.HTML(f'<div style="{PAPER}">{legend()}</div>')
         look = "<style>.playground-list select{font-family:monospace;white-space:pre}</style>"
-        self.about_tokens = w.HTML(f"{look}<small>{HOW_IT_GOES_ON}</small>")
+        self.about_tokens = w.HTML(look + _small(HOW_IT_GOES_ON))
         self.json, self.azure, self.openai = (w.HTML() for _ in range(3))
         self.keep = w.Button(
             description="Keep this answer and its settings", layout=w.Layout(width="260px")
         )
         self.both = w.HTML()
-        whole = w.Layout(width="98%")
-        self.panels = {
+        self.panels = {  # each with a layout of its own, since only one is shown
             "Tokens": w.VBox(
                 [
                     self.legend,
                     w.HBox([self.tokens, self.options, self.go_on]),
                     self.about_tokens,
                 ],
-                layout=whole,
+                layout=w.Layout(width="98%"),
             ),
-            "JSON": w.VBox([self.json], layout=whole),
-            "azure-ai-inference": w.VBox([self.azure], layout=whole),
-            "openai": w.VBox([self.openai], layout=whole),
-            "Side by side": w.VBox([self.keep, self.both], layout=whole),
+            "JSON": w.VBox([self.json], layout=w.Layout(width="98%")),
+            "azure-ai-inference": w.VBox([self.azure], layout=w.Layout(width="98%")),
+            "openai": w.VBox([self.openai], layout=w.Layout(width="98%")),
+            "Side by side": w.VBox([self.keep, self.both], layout=w.Layout(width="98%")),
         }
 
     def _connect(self) -> None:
@@ -515,9 +517,9 @@ class Playground(w.VBox):
             self.origin.value = f'<div style="{PAPER};{NOTE}">{escape(problem)}</div>'
             return
         self.is_simulated = text.startswith("a simulated Azure")
-        self.server.layout.display = "" if self.is_simulated else "none"
-        self.fault.layout.display = "" if self.is_simulated else "none"
-        self.origin.value = f"Answers come from {escape(text)}"
+        for control in (self.server, self.fault):
+            control.layout.display = "flex" if self.is_simulated else "none"
+        self.origin.value = _small(f"Answers come from {escape(text)}")
         self._in_thread(self._find_server, text)
 
     def _find_server(self, text: str) -> None:
@@ -529,7 +531,7 @@ class Playground(w.VBox):
                 line += f" Its streams {report.follows['streams']}."
         except Exception as error:  # the playground works without this
             line = f"Which server it is could not be found out: {error}"
-        self.origin.value = f"Answers come from {escape(text)} {escape(line)}"
+        self.origin.value = _small(f"Answers come from {escape(text)} {escape(line)}")
         self._changed(line)
 
     # Showing
@@ -568,11 +570,11 @@ class Playground(w.VBox):
             self.settings = self._read_settings()
             self._warning = ""
             for name, panel in self.panels.items():
-                panel.layout.display = "" if name == self.view.value else "none"
+                panel.layout.display = "flex" if name == self.view.value else "none"
             self._show_code()
             self._show_talk()
             self._show_both()
-            self.meter.value = f"<small>{escape(meter(self._usage))}</small>".replace("\n", "<br>")
+            self.meter.value = _small(escape(meter(self._usage)).replace("\n", "<br>"))
             self.stop.disabled = not self._is_running
             self.send.disabled = self._is_running
 
@@ -629,6 +631,10 @@ class Playground(w.VBox):
     @staticmethod
     def _as_message(text: str) -> dict[str, str]:
         return {"role": "assistant", "content": text}
+
+
+def _small(html: str) -> str:
+    return f'<div style="line-height:1.4;font-size:12px">{html}</div>'
 
 
 def _code(name: str, text: str) -> str:

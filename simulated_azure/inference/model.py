@@ -335,8 +335,8 @@ class LanguageModel:
         """Yield the tokens of an answer without end: (token, the context that it was drawn in).
 
         The caller stops, at im_end for example. ``distribution(topic, context)`` gives the token's
-        probability. random: returns numbers in [0, 1). beginning: tokens that the answer already has;
-        penalties do not count them.
+        probability. random: returns numbers in [0, 1). beginning: tokens that the answer already
+        has; penalties do not count them.
         """
         context: tuple[int, ...] = (IM_SEP, *beginning)[-MAX_CONTEXT:]
         counts: Counter[int] = Counter()

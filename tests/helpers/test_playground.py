@@ -40,7 +40,7 @@ from helpers.playground.settings import (
     read_seed,
     request_text,
 )
-from helpers.playground.widgets import Playground
+from helpers.playground.widgets import VIEWS, Playground
 from tools.refresh import forget_own_settings
 
 FRANCE = [{"role": "user", "content": "What is the capital of France?"}]
@@ -405,6 +405,13 @@ def test_json_and_code_follow_each_control(board):
         changed = (board.json.value, board.azure.value, board.openai.value)
         assert not set(before) & set(changed), name
     assert SERVED_NAME in after[2]
+
+
+def test_one_view_is_shown_at_a_time(board):
+    for name in VIEWS:
+        board.view.value = name
+        shown = [each for each, panel in board.panels.items() if panel.layout.display != "none"]
+        assert shown == [name]
 
 
 def test_another_token_is_chosen_and_the_answer_goes_on(board):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import json
 import os
 import shlex
@@ -12,121 +11,27 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 import websocket
+from lessons_program import GUARD, Server, running
 
 from tools import copies, lessons
 
 ROOT = Path(__file__).parents[2]
 KIT = ("helpers", "notebooks", "simulated_azure", "snippets", "tools", "README.md")
-GUARD = 300  # seconds after which a process that hangs is killed
 ORDINARY_USER = shlex.split(
     # "nobody", who may read a folder of root's, where a fresh environment often lies
     "setpriv --reuid=65534 --regid=65534 --clear-groups"
     " --inh-caps=+dac_override --ambient-caps=+dac_override"
 )
-
-
-@dataclass
-class Server:
-    """A running program `lessons`, what it printed until its address, and where its files are."""
-
-    process: subprocess.Popen
-    lines: list[str]
-    folder: Path
-    kit: Path = ROOT
-
-    @property
-    def address(self) -> str:
-        return self.lines[-1]
-
-    @property
-    def port(self) -> int:
-        return urlsplit(self.address).port
-
-    @property
-    def headers(self) -> dict[str, str]:
-        [token] = parse_qs(urlsplit(self.address).query)["token"]
-        return {"Authorization": f"token {token}"}
-
-    def send(self, path: str, body: dict | None = None, method: str | None = None) -> Any:
-        """Return the JSON answer to a GET, or to a POST or another method if there is a body."""
-        url = f"http://127.0.0.1:{self.port}{path}"
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data, self.headers, method=method)
-        with urllib.request.urlopen(request) as response:
-            return json.load(response)
-
-    def evaluate(self, **expressions: str) -> dict[str, str]:
-        """Return what Python expressions print in a new kernel, which keeps running."""
-        kernel = self.send("/api/kernels", {"name": "python3"})
-        url = f"ws://127.0.0.1:{self.port}/api/kernels/{kernel['id']}/channels"
-        content = {"code": "", "silent": True, "user_expressions": expressions}
-        header = {"msg_id": "1", "msg_type": "execute_request", "session": "1", "version": "5.3"}
-        request = {"channel": "shell", "header": header, "content": content}
-        empty = {"parent_header": {}, "metadata": {}, "buffers": []}
-        with contextlib.closing(
-            websocket.create_connection(url, timeout=GUARD, header=self.headers)
-        ) as connection:
-            connection.send(json.dumps(request | empty))
-            reply = {}
-            while reply.get("msg_type") != "execute_reply":
-                reply = json.loads(connection.recv())
-        values = reply["content"]["user_expressions"]
-        assert {value["status"] for value in values.values()} == {"ok"}, values
-        return {name: value["data"]["text/plain"] for name, value in values.items()}
-
-
-@contextlib.contextmanager
-def running(folder: Path, *command: str, **variables: str) -> Iterator[Server]:
-    """Start the program with folders of its own, and yield it once it has printed an address."""
-    browser = folder / "browser.py"
-    browser.write_text("import pathlib, sys; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])")
-    record = [sys.executable, str(browser), str(folder / "opened.txt")]
-    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")},
-        **{name: str(folder / name.lower()) for name in names},
-        "HOME": str(folder),
-        "BROWSER": f"{shlex.join(record)} %s",
-        **variables,
-    }
-    process = subprocess.Popen(
-        command,
-        cwd=folder,  # any folder will do
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    guard = threading.Timer(GUARD, process.kill)
-    guard.start()
-    try:
-        lines = []
-        for line in process.stdout:
-            lines.append(line.rstrip("\n"))
-            if line.startswith("http"):
-                break
-        else:
-            pytest.fail(f"no address in {lines}; {process.stderr.read()}")
-        yield Server(process, lines, folder)
-    finally:
-        guard.cancel()
-        if process.poll() is None:
-            process.terminate()
-            process.communicate(timeout=GUARD)
 
 
 def program() -> str:
