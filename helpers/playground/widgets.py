@@ -121,6 +121,8 @@ class Playground(w.VBox):
             ],
             layout=w.Layout(width="100%", max_width="1080px"),
         )
+        self.add_class("playground")
+        self.talk.add_class("playground-talk")
         self._connect()
         self._ask_which_server()
         self._update()
@@ -220,7 +222,7 @@ class Playground(w.VBox):
             layout=wide,
         )
         button = w.Layout(width="88px")
-        self.send = w.Button(description="Send", button_style="primary", layout=button)
+        self.send_button = w.Button(description="Send", button_style="primary", layout=button)
         self.stop = w.Button(description="Stop", layout=button)
         self.retry = w.Button(description="Retry", layout=button, tooltip="ask once more")
         self.clear = w.Button(description="Clear", layout=button, tooltip="begin a new chat")
@@ -229,7 +231,7 @@ class Playground(w.VBox):
             [
                 self.system,
                 self.question,
-                w.HBox([self.send, self.stop, self.retry, self.clear]),
+                w.HBox([self.send_button, self.stop, self.retry, self.clear]),
                 self.talk,
                 self.meter,
             ],
@@ -243,20 +245,22 @@ class Playground(w.VBox):
         self._build_panels()
 
     def _build_panels(self) -> None:
+        # JupyterLab takes the arrow keys from lists, but not from a field for a number.
+        self.place = w.BoundedIntText(
+            description="token",
+            tooltip="its number in the list; the arrow keys change it",
+            min=0,
+            max=0,
+            style={"description_width": "50px"},
+            layout=w.Layout(width="330px"),
+        )
         self.tokens = w.Select(
-            description="token", rows=8, layout=w.Layout(width="330px"), options=[]
+            description="list", rows=8, layout=w.Layout(width="330px"), options=[]
         )
-        self.options = w.Select(
-            description="instead", rows=8, layout=w.Layout(width="330px"), options=[]
-        )
-        for each in (self.tokens, self.options):
-            each.style.description_width = "60px"
-            each.add_class("playground-list")
-        self.go_on = w.Button(
-            description="Go on from it",
-            tooltip="put this token there, and let the answer go on",
-            layout=w.Layout(width="150px"),
-        )
+        self.tokens.style.description_width = "50px"
+        self.tokens.add_class("playground-list")
+        self.options_title = w.HTML()
+        self.options = w.Box([], layout=w.Layout(flex_flow="row wrap", width="98%"))
         self.legend = w.HTML(f'<div style="{PAPER}">{legend()}</div>')
         look = "<style>.playground-list select{font-family:monospace;white-space:pre}</style>"
         self.about_tokens = w.HTML(look + _small(HOW_IT_GOES_ON))
@@ -269,7 +273,12 @@ class Playground(w.VBox):
             "Tokens": w.VBox(
                 [
                     self.legend,
-                    w.HBox([self.tokens, self.options, self.go_on]),
+                    w.HBox(
+                        [
+                            w.VBox([self.place, self.tokens]),
+                            w.VBox([self.options_title, self.options]),
+                        ]
+                    ),
                     self.about_tokens,
                 ],
                 layout=w.Layout(width="98%"),
@@ -301,11 +310,11 @@ class Playground(w.VBox):
         self.server.observe(self._server_changed, "value")
         self.view.observe(self._changed, "value")
         self.tokens.observe(self._token_chosen, "value")
-        self.send.on_click(self._send)
+        self.send_button.on_click(self._send_question)
         self.stop.on_click(self._stop)
         self.retry.on_click(self._retry)
         self.clear.on_click(self._clear)
-        self.go_on.on_click(self._go_on)
+        self.place.observe(self._place_typed, "value")
         self.keep.on_click(self._keep)
         self.question.on_msg(self._message)  # Enter
 
@@ -325,7 +334,7 @@ class Playground(w.VBox):
             self._ask_question()
 
     @guarded
-    def _send(self, button: w.Button) -> None:
+    def _send_question(self, button: w.Button) -> None:
         self._ask_question()
 
     @guarded
@@ -357,29 +366,21 @@ class Playground(w.VBox):
             self._update()
 
     @guarded
-    def _token_chosen(self, change: object) -> None:
-        with self._lock:
-            place = self.tokens.value
-            answer = self._first_answer()
-            if place is None or answer is None or place >= len(answer.tokens):
-                self.options.options = []
-                return
-            token = answer.tokens[place]
-            self.options.options = [
-                (f"{visible(option.text):16} {percent(option.probability)}", number)
-                for number, option in enumerate(token.options)
-                if option.content != token.content
-            ]
+    def _place_typed(self, change: object) -> None:
+        if self.tokens.options and self.place.value:
+            self.tokens.value = self.place.value - 1
 
     @guarded
-    def _go_on(self, button: w.Button) -> None:
+    def _token_chosen(self, change: object) -> None:
         with self._lock:
-            answer, place, number = self._first_answer(), self.tokens.value, self.options.value
-            if answer is None or place is None or number is None:
-                self.say("Choose a token of an answer first, and another one instead of it.")
-                return
-            if self._is_running:
-                self.say("An answer is being written. Wait for its end, or press Stop.")
+            self._show_options()
+
+    @guarded
+    def _go_on(self, place: int, number: int, button: w.Button) -> None:
+        with self._lock:
+            answer = self._first_answer()
+            if self._is_running or answer is None or place >= len(answer.tokens):
+                self.say("This token is gone. Choose one of the answer that you see.")
                 return
             option = answer.tokens[place].options[number]
             taken = beginning(answer.tokens, place, option)
@@ -388,7 +389,8 @@ class Playground(w.VBox):
             if option.ends_answer:
                 self.answers = Answers.going_on(taken[:-1])
                 self._first_answer().finish_reason = "stop"
-                self.conversation = [*earlier, self._as_message(text_of(taken))]
+                text = text_of(taken)
+                self.conversation = [*earlier, self._as_message(text)] if text else earlier
                 self._notes = ["You chose the token that ends the turn, so the answer ends there."]
                 self._show_tokens()
                 self._update()
@@ -576,7 +578,7 @@ class Playground(w.VBox):
             self._show_both()
             self.meter.value = _small(escape(meter(self._usage)).replace("\n", "<br>"))
             self.stop.disabled = not self._is_running
-            self.send.disabled = self._is_running
+            self.send_button.disabled = self._is_running
 
     def _show_code(self) -> None:
         """Show what Retry sends; what Send sends before the first answer and for a new question."""
@@ -610,7 +612,33 @@ class Playground(w.VBox):
         answer = self._first_answer()
         lines = table(answer) if answer is not None and not self._is_running else []
         self.tokens.options = [(line, place) for place, line in enumerate(lines)]
-        self.go_on.disabled = not lines
+        self.tokens.value = 0 if lines else None
+        self.place.min, self.place.max = 0, len(lines)
+        self.place.value = min(1, len(lines))
+        self._show_options()
+
+    def _show_options(self) -> None:
+        """Show a button for each token that could have stood at the chosen place."""
+        for old in self.options.children:
+            old.close()
+        answer, place = self._first_answer(), self.tokens.value
+        if place is None or answer is None or place >= len(answer.tokens):
+            self.options.children, self.options_title.value = [], ""
+            return
+        self.place.value = place + 1
+        token = answer.tokens[place]
+        title = f"Put another token in the place of {visible(token.text)}, and go on from there:"
+        self.options_title.value = _small(escape(title))
+        buttons = []
+        for number, option in enumerate(token.options):
+            if option.content != token.content:
+                button = w.Button(
+                    description=f"{visible(option.text)} {percent(option.probability)}",
+                    layout=w.Layout(width="auto"),
+                )
+                button.on_click(functools.partial(self._go_on, place, number))
+                buttons.append(button)
+        self.options.children = buttons
 
     def _show_both(self) -> None:
         if self._kept is None:

@@ -14,6 +14,7 @@ from html import unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from ipywidgets import VBox
 from raw_http import raw
 
 from helpers.playground.answer import (
@@ -367,7 +368,7 @@ def words(html: str) -> str:
 
 
 def ask_with(board: Playground) -> str:
-    board.send.click()
+    board.send_button.click()
     board.wait()
     return words(board.talk.value)
 
@@ -414,19 +415,25 @@ def test_one_view_is_shown_at_a_time(board):
         assert shown == [name]
 
 
+def press_option(board: Playground, text: str) -> None:
+    """Press the button of another token."""
+    next(each for each in board.options.children if text in each.description).click()
+    board.wait()
+
+
 def test_another_token_is_chosen_and_the_answer_goes_on(board):
     ask_with(board)
-    board.tokens.value = 0
-    board.options.value = next(n for line, n in board.options.options if "'Paris'" in line)
-    board.go_on.click()
-    board.wait()
+    press_option(board, "'Paris'")
     assert board.conversation[-1]["content"].startswith("Paris is the French capital")
     assert '"continue_final_message": true' in words(board.json.value)
-    board.tokens.value = 0
-    end = next(n for line, n in board.options.options if "im_end" in line)
-    board.options.value = end
-    board.go_on.click()
+    board.place.value = 3
+    assert board.tokens.value == 2
+    assert "in the place of ' the'" in words(board.options_title.value)
+    press_option(board, "im_end")
     assert "the answer ends there" in words(board.talk.value)
+    assert board.conversation[-1]["content"] == "Paris is"
+    press_option(board, "im_end")  # at the first place: nothing is left
+    assert board.conversation == FRANCE
 
 
 def test_faults_are_said_in_words_and_no_control_dies(board):
@@ -462,7 +469,6 @@ def test_buttons_without_anything_to_do_say_so(board):
     for button, expected in [
         (board.retry, "nothing to repeat"),
         (board.stop, "Nothing is running"),
-        (board.go_on, "Choose a token"),
         (board.keep, "no answer yet"),
     ]:
         button.click()
@@ -486,7 +492,7 @@ def test_stop_ends_an_answer_at_once_and_keeps_what_has_arrived(board):
     answer = board.conversation[-1]["content"]
     assert answer and "The capital of France is Paris.".startswith(answer)
     assert answer != "The capital of France is Paris."
-    assert board.stop.disabled and not board.send.disabled
+    assert board.stop.disabled and not board.send_button.disabled
 
 
 def test_retry_asks_the_same_with_the_settings_of_now(board):
@@ -588,3 +594,8 @@ def test_an_endpoint_that_has_less_is_used_and_what_is_missing_is_said(monkeypat
     board.retry.click()  # the server has gone
     board.wait()
     assert "The connection failed" in words(board.talk.value)
+
+
+def test_no_attribute_hides_one_of_a_widget(board):
+    own = {*vars(board), *vars(Playground)} - {*vars(VBox()), *vars(VBox)}
+    assert {name for name in own & {*dir(VBox)} if not name.startswith("__")} == set()
