@@ -27,6 +27,7 @@ LONG_FILES = (  # start first, so that no process runs one when the others have 
     "test_deployment_lesson.py",
     "test_openai_translation.py",
     "01-deployment.ipynb",
+    "test_playground.py",
     "08-cost.ipynb",
 )
 
