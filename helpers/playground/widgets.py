@@ -50,6 +50,8 @@ PAPER = (
     "background:#ffffff;color:#1a1a1a;border:1px solid #767676;border-radius:4px;padding:6px;"
     "line-height:1.5"
 )
+# A long chat shows its end, without a script.
+AT_ITS_END = "display:flex;flex-direction:column-reverse;max-height:290px;overflow:auto"
 CODE = f"{PAPER};white-space:pre-wrap;overflow-wrap:anywhere;font-family:monospace;font-size:13px"
 NOTE = "color:#8a2b00;font-weight:600"
 FAULTS = {
@@ -103,6 +105,7 @@ class Playground(w.VBox):
         self._request: Request | None = None
         self._error = ""
         self._notes: list[str] = []
+        self._unanswered = ""  # the last question, if no answer came
         self._warning = ""  # about a control; gone when a control changes
         self._usage = Usage()
         self._kept: tuple[ChatSettings, Answers] | None = None
@@ -213,7 +216,7 @@ class Playground(w.VBox):
         self.system = w.Text(
             description="system", placeholder="a system message", style=narrow, layout=wide
         )
-        self.talk = w.HTML(layout=w.Layout(width="98%", max_height="300px", overflow="auto"))
+        self.talk = w.HTML(layout=w.Layout(width="98%"))
         self.question = w.Text(
             value="Name a colour.",
             description="question",
@@ -361,7 +364,7 @@ class Playground(w.VBox):
             self._run += 1
             self._is_running = False
             self.conversation, self.answers, self._request = [], None, None
-            self._error, self._notes, self._usage = "", [], Usage()
+            self._error, self._notes, self._unanswered, self._usage = "", [], "", Usage()
             self._show_tokens()
             self._update()
 
@@ -436,7 +439,7 @@ class Playground(w.VBox):
             self._run += 1
             number = self._run
             self._request, self._is_running = request, True
-            self._error, self._notes = "", []
+            self._error, self._notes, self._unanswered = "", [], ""
             self.conversation = [*request.conversation]
             if request.goes_on:
                 self.conversation.pop()  # the beginning of the answer is in ``answers``
@@ -495,7 +498,8 @@ class Playground(w.VBox):
         if answer is not None and answer.text:
             self.conversation = [*self.conversation, self._as_message(answer.text)]
         elif self.conversation and self.conversation[-1]["role"] == "user":
-            self.conversation = self.conversation[:-1]  # an unanswered question is not sent again
+            *self.conversation, question = self.conversation  # it is not sent again, but shown
+            self._unanswered = question["content"]
         if self.answers is not None and self.answers.usage is not None:
             self._usage += self.answers.usage
         self._show_tokens()
@@ -596,17 +600,23 @@ class Playground(w.VBox):
 
     def _show_talk(self) -> None:
         with self._lock:
-            turns = self.conversation
-            if not self._is_running and turns and turns[-1]["role"] == "assistant":
+            answer, turns = self._first_answer(), self.conversation
+            has_text = answer is not None and bool(answer.text)
+            if has_text and not self._is_running:
                 turns = turns[:-1]  # the last answer is shown with its colours
             rows = [_turn(turn["role"], escape(turn["content"])) for turn in turns]
-            if self.answers is not None:
+            if self._unanswered:
+                rows.append(_turn("user", escape(self._unanswered)))
+            if has_text or self._is_running:
                 rows.append(_turn("assistant", _answers_html(self.answers)))
             for text in filter(None, [self._error, *self._notes, self._warning]):
                 rows.append(f'<div role="status" style="{NOTE}">{escape(text)}</div>')
             if self._is_running:
                 rows.append('<div role="status">… an answer is being written</div>')
-            self.talk.value = f'<div style="{PAPER};min-height:60px">{"".join(rows)}</div>'
+            self.talk.value = (
+                f'<div role="region" aria-label="chat" tabindex="0" style="{PAPER};{AT_ITS_END}">'
+                f"<div>{''.join(rows)}</div></div>"
+            )
 
     def _show_tokens(self) -> None:
         answer = self._first_answer()
@@ -681,7 +691,8 @@ def _answers_html(answers: Answers) -> str:
     """Return answers with their colours; several as a list."""
     texts = []
     for answer in answers.list:
-        end = f" <small>{escape(ending(answer))}</small>" if answer.finish_reason else ""
+        end = ending(answer) if len(answers.list) == 1 else f"({answer.finish_reason})"
+        end = f" <small>{escape(end)}</small>" if answer.finish_reason else ""
         texts.append(f'<span class="playground-answer">{coloured(answer)}</span>{end}')
     if len(texts) == 1:
         return texts[0]

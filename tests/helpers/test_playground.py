@@ -447,6 +447,7 @@ def test_faults_are_said_in_words_and_no_control_dies(board):
     ]:
         board.fault.value = fault
         assert expected in ask_with(board)
+        assert "You: What is the capital" in " ".join(words(board.talk.value).split())
         board.clear.click()
     board.fault.value = ""
     board.temperature.value = 1.5
@@ -463,6 +464,18 @@ def test_a_setting_that_is_no_number_is_said_in_words_until_it_is_mended(board):
     board.seed.value = "7"
     assert "seed is" not in words(board.talk.value)
     assert "complete" in ask_with(board)
+
+
+def test_what_was_said_before_stays_when_the_next_question_fails(board):
+    ask_with(board)
+    board.fault.value = "500"
+    board.question.value = "Name a colour."
+    shown = " ".join(ask_with(board).split())
+    assert re.search("capital of France.* is Paris.*Name a colour.*side of the server", shown)
+    board.fault.value = ""
+    board.retry.click()
+    board.wait()
+    assert [each["content"] for each in board.conversation][-2:] == ["Name a colour.", "Blue."]
 
 
 def test_buttons_without_anything_to_do_say_so(board):
