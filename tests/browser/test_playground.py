@@ -34,6 +34,7 @@ OPTIONS = (
 SMALL_SCREEN = {"width": 1366, "height": 768}
 LONGEST_WAIT = 120_000  # milliseconds until a condition has to hold, on a busy computer
 FRANCE = "What is the capital of France?"
+SONG = "Sing me a song that repeats itself."  # more than a hundred tokens
 
 
 class Board:
@@ -141,6 +142,7 @@ def test_a_question_is_answered_and_the_slider_changes_json_and_code(board):
 
 
 def test_an_answer_arrives_piece_by_piece_until_stop(board):
+    board.begin(SONG)  # so long that nobody is too late to stop it
     board.field("simulated fault").select_option("slow: 0.2 s for each token")
     board.field("question").press("Enter")  # the same as Send
     expect(board.talk).to_contain_text(re.compile(r"Model: \w+"))
