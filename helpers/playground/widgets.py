@@ -137,18 +137,22 @@ class Playground(w.VBox):
     # Building
 
     def _build(self) -> None:
-        def slider(name: str, value: float, low: float, high: float, step: float, tip: str):
-            return w.FloatSlider(
-                value=value,
-                min=low,
-                max=high,
-                step=step,
+        def number(name: str, value: float, low: float, high: float, step: float, tip: str):
+            """Return a field for a number; append it with a slider, which has no label, to rows."""
+            limits = {"value": value, "min": low, "max": high, "step": step}
+            shown = w.BoundedFloatText(
                 description=name,
                 tooltip=tip,
-                readout_format=".2f",
                 style={"description_width": LABEL_WIDTH},
-                layout=w.Layout(width="340px"),
+                layout=w.Layout(width="210px"),
+                **limits,
             )
+            slider = w.FloatSlider(readout=False, layout=w.Layout(width="126px"), **limits)
+            w.jslink((shown, "value"), (slider, "value"))
+            rows.append(w.HBox([shown, slider]))
+            return shown
+
+        rows: list[w.HBox] = []
 
         def field(kind: type, name: str, tip: str, **options: object):
             return kind(
@@ -159,10 +163,10 @@ class Playground(w.VBox):
                 **options,
             )
 
-        self.temperature = slider("temperature", 0.7, 0, 2, 0.05, "how much chance each draw has")
-        self.top_p = slider("top_p", 1, 0.05, 1, 0.05, "draw only from the likeliest tokens")
-        self.presence = slider("presence_penalty", 0, -2, 2, 0.1, "once a token has occurred")
-        self.frequency = slider("frequency_penalty", 0, -2, 2, 0.1, "each time it has occurred")
+        self.temperature = number("temperature", 0.7, 0, 2, 0.05, "how much chance each draw has")
+        self.top_p = number("top_p", 1, 0.05, 1, 0.05, "draw only from the likeliest tokens")
+        self.presence = number("presence_penalty", 0, -2, 2, 0.1, "once a token has occurred")
+        self.frequency = number("frequency_penalty", 0, -2, 2, 0.1, "each time it has occurred")
         limits = {"min": 0, "max": 16000}
         self.max_tokens = field(
             w.BoundedIntText, "max_tokens", "the most tokens of an answer; 0: no limit", **limits
@@ -195,10 +199,7 @@ class Playground(w.VBox):
         )
         self.controls = w.VBox(
             [
-                self.temperature,
-                self.top_p,
-                self.presence,
-                self.frequency,
+                *rows,
                 self.max_tokens,
                 self.stop_texts,
                 self.seed,

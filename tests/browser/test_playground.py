@@ -135,6 +135,7 @@ def test_a_question_is_answered_and_the_slider_changes_json_and_code(board):
         handle.focus()
         board.page.keyboard.press("ArrowRight")
         expect(text).to_contain_text(expected)
+        expect(board.field("temperature")).to_have_value("0.75")
         board.page.keyboard.press("ArrowLeft")
         expect(text).not_to_contain_text(expected)
     board.button("Send").click()
