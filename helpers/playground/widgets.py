@@ -126,6 +126,7 @@ class Playground(w.VBox):
         )
         self.add_class("playground")
         self.talk.add_class("playground-talk")
+        self.json.add_class("playground-json")
         self._connect()
         self._ask_which_server()
         self._update()

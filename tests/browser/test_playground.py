@@ -43,6 +43,7 @@ class Board:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.talk = page.locator(".playground-talk")
+        self.json = page.locator(".playground-json")
 
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
@@ -52,10 +53,19 @@ class Board:
 
     def begin(self, question: str = FRANCE) -> None:
         """Begin a new chat with a question in the field, and no fault."""
-        self.field("simulated fault").select_option("none")
+        self.set_fault("none")
         self.button("Clear").click()
         expect(self.talk).not_to_contain_text("You:")
         self.field("question").fill(question)
+        expect(self.json).to_contain_text(question)
+
+    def set_fault(self, name: str) -> None:
+        """Choose a fault, and wait until the kernel knows: a click may overtake a change."""
+        self.field("simulated fault").select_option(name)
+        if FAULTS[name]:
+            expect(self.json).to_contain_text(f"x-simulated-fault: {FAULTS[name]}")
+        else:
+            expect(self.json).not_to_contain_text("x-simulated-fault")
 
     def shown(self, view: str) -> Locator:
         """Return the text that a view shows."""
@@ -144,7 +154,7 @@ def test_a_question_is_answered_and_the_slider_changes_json_and_code(board):
 
 def test_an_answer_arrives_piece_by_piece_until_stop(board):
     board.begin(SONG)  # so long that nobody is too late to stop it
-    board.field("simulated fault").select_option("slow: 0.2 s for each token")
+    board.set_fault("slow: 0.2 s for each token")
     board.field("question").press("Enter")  # the same as Send
     expect(board.talk).to_contain_text(re.compile(r"Model: \w+"))
     expect(board.button("Send")).to_be_disabled()
@@ -158,7 +168,8 @@ def test_another_token_is_chosen_by_keyboard_and_the_answer_goes_on(board):
     board.button("Tokens").click()
     handle = board.page.get_by_role("slider").first
     handle.focus()
-    board.page.keyboard.press("Home")  # temperature 0
+    board.page.keyboard.press("Home")
+    expect(board.json).to_contain_text('"temperature": 0.0')
     board.button("Send").click()
     expect(board.talk).to_contain_text("The capital of France is Paris.")
     paris = board.page.get_by_role("button", name=re.compile("^'Paris'"))
@@ -178,11 +189,10 @@ def test_another_token_is_chosen_by_keyboard_and_the_answer_goes_on(board):
 
 
 def test_a_fault_is_said_in_words_and_the_chat_goes_on(board):
-    assert "429: too many requests" in FAULTS
-    board.field("simulated fault").select_option("429: too many requests")
+    board.set_fault("429: too many requests")
     board.button("Send").click()
     expect(board.talk).to_contain_text("Wait a little, then press Retry.")
-    board.field("simulated fault").select_option("none")
+    board.set_fault("none")
     board.button("Retry").click()
     expect(board.talk).to_contain_text("It is complete")
 
