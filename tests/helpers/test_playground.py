@@ -535,6 +535,14 @@ def test_several_answers_are_a_list(board):
     assert board.talk.value.count("<li>") == 3
 
 
+def test_the_usual_server_needs_no_header(variables_set, monkeypatch):
+    monkeypatch.setenv("SIMULATED_SERVER", "serve")
+    board = Playground()
+    board.wait()
+    assert board.server.value == "serve"
+    assert "x-simulated-server" not in board.json.value
+
+
 def test_enter_sends_the_question(board):
     board.question._handle_custom_msg({"event": "submit"}, [])
     board.wait()
