@@ -16,6 +16,7 @@ from kernels import Kernel, printed
 from lesson_sources import code_cells, read_lesson
 
 from simulated_azure.inference.completions import Assistant
+from simulated_azure.management.refusals import refusal
 from simulated_azure.management.resources import Endpoint
 from simulated_azure.transports.sockets import Simulator
 
@@ -108,6 +109,14 @@ class Azure:
         """Return the number of instances of all deployments, without those of FORGOTTEN."""
         return sum(self.deployments.values())
 
+    def forbid_to_list_deployments(self) -> None:
+        """Answer 403 from now on to requests for the deployments of an endpoint."""
+
+        def refuse(endpoint: Endpoint) -> None:
+            raise refusal(403, "AuthorizationFailed", "You may not list deployments.")
+
+        self.subscription.list_deployments = refuse
+
     @contextmanager
     def frozen_time(self) -> Iterator[None]:
         """Let no simulated time pass."""
@@ -155,10 +164,11 @@ def test_after_a_restart_the_first_and_last_cells_delete_an_interrupted_deployme
     second = azure.reader()
     text = second.run(*AFTER_RESTART)
     assert "endpoints here: ['my-phi4']" in text  # the reader sees that it is still there
+    assert "deployments here: [RunningDeployment(workspace='phi4-workspace'" in text
     assert "my-phi4 is NOT deleted: (Conflict) Another operation is under way" in text
     # Each request lets some simulated minutes pass, so that the operation ends.
-    text = "".join(second.run("finally") for _ in range(3))
-    nothing_left = "endpoints here: []\n"
+    text = "".join(second.run("finally") for _ in range(5))
+    nothing_left = "endpoints here: []\ndeployments here: []\n"
     assert text.count("my-phi4 is gone") == 1
     assert text.endswith(nothing_left)
     assert azure.endpoints == FORGOTTEN
@@ -190,7 +200,9 @@ def test_optional_cells_need_no_other_and_delete_what_they_start_even_if_nothing
     assert azure.most_instances == 4
     assert azure.initial_delays == {"PT10M"}  # by default a model would be given up while it loads
     assert azure.deployments == {"blue": 1}
-    assert "her-own-name is gone" in reader.run("finally")
+    azure.forbid_to_list_deployments()
+    # The cell deletes all, although its last request, for what is left, fails.
+    assert reader.error_of("finally") == "HttpResponseError"
     assert azure.endpoints == FORGOTTEN
 
 
