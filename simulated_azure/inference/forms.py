@@ -19,7 +19,7 @@ NUMBER_WORDS = {
         "fifteen sixteen seventeen eighteen nineteen twenty".split()
     )
 }
-COUNT = rf"(\d{{1,3}}|an?|single|{'|'.join(NUMBER_WORDS)})"
+COUNT = rf"(?:a (?=single))?(\d{{1,3}}|an?|single|{'|'.join(NUMBER_WORDS)})"
 LEAD = (
     r"(?:(?:please |only |always |you )*\b(?:answer|reply|respond|write|speak|say it|put it|give it"
     r"|explain(?: it)?|format it|present it|use|with|as|in|be)\b[ ,:]*"
@@ -114,9 +114,12 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
             "language",
         ),
         (
-            r"(?:(?:answer|reply|respond)(?: with| by)? )?\b(?:only|just) (?:the |with the "
-            r"|give the )*"
-            r"(?:answer|name|number|word|city(?: name)?|result|value|label|country|year)\b"
+            r"(?:(?:answer|reply|respond|return|output|print)(?: with| by)? )?\b(?:only|just) "
+            r"(?:the |with the |give the )*(?:(?:city|capital|country)(?:'s)? )?"
+            r"(?:answer|name|number|word|city|result|value|label|country|year)\b"
+            r"(?: of the (?:city|capital|country)(?! of\b))?"
+            r"|(?:(?:answer|reply|respond) )?\bwith the (?:answer|name|number|word|value) alone\b"
+            r"|\bno (?:full )?sentences?,?(?= (?:just|only))"
             r"|\bno (?:explanation|other words?|other text|full sentence)s?\b|\bnothing else\b",
             "brief",
         ),
