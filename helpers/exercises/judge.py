@@ -8,6 +8,7 @@ the latter, the outcome says what it does now.
 
 from __future__ import annotations
 
+import ast
 import importlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +18,7 @@ from typing import Any
 from helpers.exercises import trials
 from helpers.exercises.data import Exercise
 from helpers.exercises.outcomes import NOT_YET, UNTOUCHED, Outcome, not_yet
-from helpers.exercises.trials import hide, run_limited, show_error
+from helpers.exercises.trials import hide, kind, run_limited, show_error
 
 FILL_IN = "replace `...` by your answer and run the cell again."
 REPAIR = "repair the code and run the cell again."
@@ -42,6 +43,13 @@ def judge(
         untouched = is_untouched(exercise, answer)
         if untouched and not is_to_repair(answer):
             return Outcome(UNTOUCHED, look=FILL_IN)
+        name = exercise.handed_in
+        if not callable(answer) and _defines(exercise.stub, name):
+            return not_yet(
+                f"{kind(answer)} in place of the function",
+                f"`{name}` itself, so that the check can call it",
+                f'no parentheses behind the name: `check("{exercise.number}", {name})`',
+            )
         result = (check or check_of(exercise))(answer)
         if not isinstance(result, Outcome):
             raise TypeError("the check returned no outcome")
@@ -86,6 +94,14 @@ def is_untouched(exercise: Exercise, answer: Any) -> bool:
         and code.co_name == answer.__name__
         and _essence(code) == _essence(answer.__code__)
         for code in stub.co_consts
+    )
+
+
+def _defines(source: str, name: str) -> bool:
+    """Return True if a text of Python code defines a function of this name."""
+    return any(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name
+        for node in ast.parse(source).body
     )
 
 

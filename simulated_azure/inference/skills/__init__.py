@@ -19,7 +19,7 @@ from .json_objects import json_objects
 from .knowledge import choices, facts, meaning_of_kind, membership, whole_kind
 from .sentiment import sentiment
 from .sums import longer_sums, sums
-from .texts import texts
+from .texts import only_source, texts
 from .told import acknowledge, not_told, orders, told, told_facts
 from .units import conversion
 
@@ -56,7 +56,7 @@ __all__ = [
 ]
 
 # Before any question of the data files
-FIRST: Sequence[Skill] = (sums, told, told_facts)
+FIRST: Sequence[Skill] = (only_source, sums, told, told_facts)
 # After the questions that a message asks word for word
 BEFORE_QUESTIONS: Sequence[Skill] = (
     longer_sums,
