@@ -252,14 +252,23 @@ def _words(text: str, form: Form, brief: str) -> str:
         return text
     if len(candidates) <= form.words:
         return text
+    if brief and not form.is_limit and form.words == len(brief.split()) + 2:
+        return f"It is {brief}."
     value = [
         sum(len(word) for word in words(word) if word not in SMALL_WORDS) for word in candidates
     ]
 
+    named = set(words(brief))
+    ends_sentence = [bool(re.search(r"[.!?:][\"'”)]*$", word)) for word in candidates]
+
     def worth(begin: int) -> float:
         window = value[begin : begin + form.words]
         ends = (window[0] > 0) + (window[-1] > 0)
-        return sum(window) * (1 + ends) / (1 + begin / 25)
+        result = sum(window) * (1 + ends) / (1 + begin / 25)
+        if any(ends_sentence[begin : begin + form.words - 1]):
+            result /= 100  # a run of words from two sentences says little
+        has_brief = named and named <= set(words(" ".join(candidates[begin : begin + form.words])))
+        return result * 10 if has_brief else result
 
     begin = max(range(len(candidates) - form.words + 1), key=lambda place: (worth(place), -place))
     window = [word.strip(".,;:!?\"'()") for word in candidates[begin : begin + form.words]]

@@ -31,8 +31,13 @@ EARLIER_MESSAGE_QUESTION = re.compile(
 )
 REPEAT_REQUEST = re.compile(
     r"^\s*(?:please )?"
-    r"(?:(?:repeat after me|repeat this|repeat exactly|say exactly|echo)\s*:?\s+|repeat\s*:\s*)"
-    r"[\"']?(.+?)[\"']?\s*$",
+    r"(?:(?:repeat after me|repeat this|repeat exactly|say exactly|echo)\s*:?\s+|repeat\s*:\s*"
+    r"|(?:(?:only|just) (?:say|answer|reply|respond|write|print|output)|(?:say|answer|reply|respond"
+    r"|write|print|output)(?= (?:only|just|exactly|(?:with )?the words?\b)| with exactly))"
+    r"(?: only| just| exactly| with| the| following| words?| this| texts?)*\s*:?\s+"
+    r"(?!(?:an?|one|two|three|the|in|if|when|by|from|for|about|your|my|yes or no|json|no)\b)"
+    r"|(?:say|write|print) (?=[\"'“]))"
+    r"[\"'“]?(.+?)[.!]?[\"'”]?(?: and nothing else| only)?\s*[.!]?\s*$",
     re.IGNORECASE | re.DOTALL,
 )
 # Words of a question for something told that need not be in what was told.
@@ -42,7 +47,7 @@ QUESTION_STEMS = frozenset(
         "who where when how why whose whom call called name named remember know said told tell say"
         " again mentioned mention earlier before asked ask i my me mine our "
         "am are was is do did can"
-        " recall and much many mine yet still old".split(),
+        " recall and much many mine yet still old best better most".split(),
     )
 ) - {"old"}
 SYNONYMS = {
@@ -51,7 +56,8 @@ SYNONYMS = {
         ["work", "job", "profession", "occupation", "living"],
         ["colour", "color"],
         ["live", "home", "reside"],
-        ["like", "love", "enjoy"],
+        ["like", "love", "enjoy", "prefer", "favourite", "favorite"],
+        ["food", "eat"],
         ["birthday", "born", "birth"],
         ["pet", "pets"],
     )
