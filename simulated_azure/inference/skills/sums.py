@@ -447,7 +447,7 @@ def _in_steps(text: str, numbers: list[str]) -> list[str]:
 PRODUCT = re.compile(
     r"(\d[\d.]*) ([a-z]+)(?:,)? (?:with|of|at|for|that (?:have|hold|cost)|which (?:have|hold|cost)"
     r"|containing|and each (?:has|holds|costs)|has|have|hold|cost) (\d[\d.]*) ([a-z]+)"
-    r"(?: in)?(?:,? (?:each|apiece|per \w+)(?: \w+)?)"
+    r"(?: in)?(?:,? (?:each(?: (?!and\b|but\b|then\b)\w+)?|apiece|per \w+))"
 )
 
 
@@ -490,7 +490,7 @@ def _rest_of_whole(story: str, values: list[Decimal], question: str) -> list[str
         return []
     noun, other = stem(pieces[1]), stem(pieces[4] or "")
     state = re.match(
-        r"\W*(?:of them )?(?:are|is|were|was)\b(?: \w+)? (\w+)", f"{pieces[4]} {pieces[5]}"
+        r"\W*(?:of them )?(?:are|is|were|was)\b(?: \w+)? (\w+)", f"{pieces[4]}{pieces[5]}"
     )
     asks_rest = re.search(r"\b(?:left|remain\w*|still|to go)\b", question)
     if state:

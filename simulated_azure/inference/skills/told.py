@@ -31,14 +31,26 @@ EARLIER_MESSAGE_QUESTION = re.compile(
 )
 REPEAT_REQUEST = re.compile(
     r"^\s*(?:please )?"
-    r"(?:(?:repeat after me|repeat this|repeat exactly|say exactly|echo)\s*:?\s+|repeat\s*:\s*"
-    r"|(?:(?:only|just) (?:say|answer|reply|respond|write|print|output)|(?:say|answer|reply|respond"
-    r"|write|print|output)(?= (?:only|just|exactly|(?:with )?the words?\b)| with exactly))"
-    r"(?: only| just| exactly| with| the| following| words?| this| texts?)*\s*:?\s+"
-    r"(?!(?:an?|one|two|three|the|in|if|when|by|from|for|about|your|my|yes or no|json|no)\b)"
-    r"|(?:say|write|print) (?=[\"'“]))"
-    r"[\"'“]?(.+?)[.!]?[\"'”]?(?: and nothing else| only)?\s*[.!]?\s*$",
+    r"(?:(?:repeat after me|repeat this|repeat exactly|say exactly|echo)\s*:?\s+|repeat\s*:\s*)"
+    r"[\"']?(.+?)[\"']?\s*$",
     re.IGNORECASE | re.DOTALL,
+)
+# "Say the word OK", "Write exactly this text: ...", "Say 'hello'"
+SAY_REQUEST = re.compile(
+    r"^\s*(?:please )?(?:only |just )?(?:say|answer|reply|respond|write|print|output)"
+    r"(?: only| just| exactly| with)*"
+    r"(?: (?:this|the following)(?: text| word| sentence)?\s*:| the (?:word|text|sentence)s?\b:?)\s*"
+    r"[\"'“]?([^\"“”]+?)[.!]?[\"'”]?(?: and nothing else| only)?\s*[.!]?\s*$"
+    r"|^\s*(?:please )?(?:say|write|print) [\"“]([^\"”]+)[\"”]\s*[.!]?\s*$",
+    re.IGNORECASE | re.DOTALL,
+)
+# "Just say yes": at most two words, or it may be another task
+SHORT_SAY_REQUEST = re.compile(
+    r"^\s*(?:please )?(?:(?:only|just) (?:say|answer|reply|respond|write|print)|(?:say|answer|reply"
+    r"|respond|write|print) (?:only|just))(?: with)?:? "
+    r"(?!(?:with|an?|the|in|if|when|by|from|for|about|your|my|json|no \w|how|what|this|that)\b)"
+    r"[\"'“]?([\w']+(?: [\w']+)?)[\"'”]?[.!]?\s*$",
+    re.IGNORECASE,
 )
 # Words of a question for something told that need not be in what was told.
 QUESTION_STEMS = frozenset(
@@ -286,8 +298,8 @@ def earlier_message(text: str, earlier: Sequence[str]) -> list[str]:
 
 def repetition(text: str) -> list[str]:
     """Answer a request to repeat a text with that text."""
-    match = REPEAT_REQUEST.match(text)
-    return [match[1]] if match else []
+    match = REPEAT_REQUEST.match(text) or SAY_REQUEST.match(text) or SHORT_SAY_REQUEST.match(text)
+    return [match[match.lastindex]] if match else []
 
 
 def rewriting(chat: Chat) -> list[str]:
