@@ -39,7 +39,8 @@ REPEAT_REQUEST = re.compile(
 SAY_REQUEST = re.compile(
     r"^\s*(?:please )?(?:only |just )?(?:say|answer|reply|respond|write|print|output)"
     r"(?: only| just| exactly| with)*"
-    r"(?: (?:this|the following)(?: text| word| sentence)?\s*:| the (?:word|text|sentence)s?\b:?)\s*"
+    r"(?: (?:this|the following)(?: text| word| sentence)?\s*:"
+    r"| the (?:word|text|sentence)s?\b:?)\s*"
     r"[\"'“]?([^\"“”]+?)[.!]?[\"'”]?(?: and nothing else| only)?\s*[.!]?\s*$"
     r"|^\s*(?:please )?(?:say|write|print) [\"“]([^\"”]+)[\"”]\s*[.!]?\s*$",
     re.IGNORECASE | re.DOTALL,
