@@ -17,12 +17,12 @@ from .chat import Chat, Reply
 from .classes import examples, no_examples
 from .dictionary import translation
 from .json_objects import json_objects
-from .knowledge import choices, facts, meaning_of_kind, membership, whole_kind
+from .knowledge import choices, facts, meaning_of_kind, membership, verification, whole_kind
 from .letters import letters
 from .sentiment import sentiment
 from .sums import longer_sums, sums
 from .texts import texts
-from .told import acknowledge, not_told, orders, told, told_facts
+from .told import acknowledge, not_told, ordered_words, orders, told, told_facts
 from .units import conversion
 from .verses import verses
 
@@ -59,10 +59,11 @@ __all__ = [
 ]
 
 # Before any question of the data files
-FIRST: Sequence[Skill] = (sums, told, told_facts, throws)
+FIRST: Sequence[Skill] = (sums, told, told_facts, throws, verification)
 # After the questions that a message asks word for word
 BEFORE_QUESTIONS: Sequence[Skill] = (
     longer_sums,
+    ordered_words,
     json_objects,
     examples,
     sentiment,

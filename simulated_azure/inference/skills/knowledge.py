@@ -186,6 +186,70 @@ def _capitals_fit(text: str, thing: Thing) -> bool:
     return thing.name.removeprefix("the ") in text
 
 
+YES_OR_NO = re.compile(
+    r"^\s*(?:(?:so|and|tell me|hey|well)[, ]+)*(?:is|are|was|were|does|do|did|has|have)\b", re.I
+)
+# Columns in which a value that the table lacks is no proof: a country speaks more languages.
+OPEN_COLUMNS = frozenset(("language", "continent", "country", "landmark", "colour", "taste"))
+ROUNDED_COLUMNS = frozenset(("population", "diameter", "height"))
+
+
+def verification(chat: Chat) -> Reply | None:
+    """Say whether a thing has the value that a question names: "Is Bonn the capital of Italy?"."""
+    text = chat.text
+    if len(text) > MAX_TEXT_LENGTH or not YES_OR_NO.match(text):
+        return None
+    known = load_facts()
+    roots = list(stems(text))
+    all_words = words(text)
+    for begin, end, things in known.find_things(text):
+        for thing in things:
+            for column in thing.table.columns.values():
+                place = _place_of(column, roots, begin, end)
+                value = thing.value(column.name)
+                if place is None or not value or column.name in ROUNDED_COLUMNS:
+                    continue
+                used = {*range(begin, end), *range(*place)}
+                claim = [
+                    word
+                    for n, word in enumerate(all_words)
+                    if n not in used and word not in FILLERS and roots[n] not in ALLOWED
+                ]
+                fits = _claim_fits(claim, thing, column.name)
+                if fits is None:
+                    continue
+                sentence = _value_reply(known, thing, column, _value(thing, column), "").answers[0]
+                if not fits and column.name in OPEN_COLUMNS:
+                    return Reply("facts", (sentence,))
+                word = "Yes" if fits else "No"
+                is_name = sentence.split()[0] in (thing.name.split()[0], value.split()[0])
+                lower = sentence if is_name else sentence[0].lower() + sentence[1:]
+                return Reply(
+                    "facts", (f"{word}, {lower}", f"{word}. {sentence}", f"{word}."), brief=word
+                )
+    return None
+
+
+def _claim_fits(claim: list[str], thing: Thing, column: str) -> bool | None:
+    """Return True if the words of a claim are in a value, False if they are another value.
+
+    Return None if they are neither, so that nothing can be said.
+    """
+    value = words(thing.value(column))
+    if value and value[0].isdigit():
+        numbers = [NUMBER_WORDS.get(word, word) for word in claim]
+        if len(numbers) != 1 or not str(numbers[0]).isdigit():
+            return None
+        return int(numbers[0]) == int(value[0])
+    if not claim:
+        return None
+    if set(claim) <= set(value):
+        return True
+    others = [words(other.value(column)) for other in thing.table.things]
+    is_value = any(set(claim) <= set(other) for other in others)
+    return False if is_value or load_facts().things(" ".join(claim)) else None
+
+
 def _place_of(column: Column, roots: list[str], begin: int, end: int) -> tuple[int, int] | None:
     """Return (begin, end) of the words that name a column, outside the thing's own name."""
     for phrase in column.words:

@@ -299,8 +299,16 @@ def earlier_message(text: str, earlier: Sequence[str]) -> list[str]:
 
 def repetition(text: str) -> list[str]:
     """Answer a request to repeat a text with that text."""
-    match = REPEAT_REQUEST.match(text) or SAY_REQUEST.match(text) or SHORT_SAY_REQUEST.match(text)
-    return [match[match.lastindex]] if match else []
+    match = REPEAT_REQUEST.match(text)
+    return [match[1]] if match else []
+
+
+def ordered_words(chat: Chat) -> Reply | None:
+    """Answer an order to say a word or a sentence, with it."""
+    if len(chat.message) > MAX_TEXT_LENGTH:
+        return None
+    match = SAY_REQUEST.match(chat.message) or SHORT_SAY_REQUEST.match(chat.message)
+    return Reply("memory", (match[match.lastindex],)) if match else None
 
 
 def rewriting(chat: Chat) -> list[str]:
