@@ -59,7 +59,7 @@ __all__ = [
 ]
 
 # Before any question of the data files
-FIRST: Sequence[Skill] = (sums, told, told_facts, throws, verification)
+FIRST: Sequence[Skill] = (sums, told, told_facts, throws)
 # After the questions that a message asks word for word
 BEFORE_QUESTIONS: Sequence[Skill] = (
     longer_sums,

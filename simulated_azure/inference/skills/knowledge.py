@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..facts import Column, Facts, Thing, load_facts, plain, stems
 from ..forms import NUMBER_WORDS
@@ -25,7 +26,7 @@ ALLOWED = QUESTION_WORDS | frozenset(
         die das den dem des in quelle quel est la le les l de du des d liegt heisst only
         city answer please sit sits stand number total each typical first release correct
         common flows flow through again right remind novel play famous work state capital
-        town place""".split(),
+        town place viele hat leben habitants a combien il y en""".split(),
     )
 )
 FOLLOW_UP = re.compile(r"^\s*(?:and|what about|how about|or|und|et|then)\b", re.IGNORECASE)
@@ -95,6 +96,7 @@ def _value_reply(known: Facts, thing: Thing, column: Column, value: str, languag
     if language in ("de", "fr") and column.sentences.get(language) and thing.value(language):
         name = thing.value(language)
         value = thing.value(f"{column.name}_{language}") or value
+        value = value.replace(".", ",") if column.unit else value
         name = _after_von(name) if language == "de" else _after_de(name)
     else:
         language = ""
@@ -146,9 +148,10 @@ def _after_de(name: str) -> str:
 def _language_of(text: str) -> str:
     """Return the language of a question, "" for English."""
     all_words = set(words(text))
-    if all_words & {"ist", "wie", "welche", "welcher", "hauptstadt", "wer", "heisst", "liegt"}:
+    german = {"ist", "wie", "welche", "welcher", "hauptstadt", "wer", "heisst", "liegt", "hat"}
+    if all_words & german:
         return "de"
-    return "fr" if all_words & {"quelle", "quel", "est", "capitale", "combien"} else ""
+    return "fr" if all_words & {"quelle", "quel", "est", "capitale", "combien", "habitants"} else ""
 
 
 def _attribute_in(text: str) -> tuple[Thing, Column] | None:
@@ -599,7 +602,52 @@ def choices(chat: Chat) -> Reply | None:
     """Name one thing or several of a kind, or a number between two others."""
     if len(chat.text) > MAX_TEXT_LENGTH:
         return None
-    return number_between(chat.text) or of_kind(chat)
+    return number_between(chat.text) or of_kind(chat) or of_kind_abroad(chat)
+
+
+REQUEST_ABROAD = {
+    "de": re.compile(
+        r"^\s*(?:bitte |kannst du (?:mir )?)?(?:nenne?n?|gib|sag|schreibe?|zähle?|kennst du)"
+        r"(?: mir| uns| bitte| doch)* (ein(?:e|en|es)?|\d{1,2}|zwei|drei|vier|fünf|sechs|sieben|acht"
+        r"|neun|zehn|alle|die) ([\w' ]+?)(?: auf| nennen| bitte)?\s*[.?!]*\s*$",
+        re.IGNORECASE,
+    ),
+    "fr": re.compile(
+        r"^\s*(?:cite|citez|nomme|nommez|donne|donnez|dis|dites)(?:[- ]moi)? (une?|\d{1,2}|deux"
+        r"|trois|quatre|cinq|six|sept|huit|neuf|dix|tous les|toutes les|les) ([\w' ]+?)"
+        r"(?: s'il (?:te|vous) plaît)?\s*[.?!]*\s*$",
+        re.IGNORECASE,
+    ),
+}
+COUNTS_ABROAD = {
+    "de": "ein zwei drei vier fünf sechs sieben acht neun zehn",
+    "fr": "un deux trois quatre cinq six sept huit neuf dix",
+}
+
+
+def of_kind_abroad(chat: Chat) -> Reply | None:
+    """Answer "Nenne drei Tiere" and "Cite trois fruits"."""
+    if len(chat.text) > MAX_TEXT_LENGTH:
+        return None
+    for language, pattern in REQUEST_ABROAD.items():
+        match = pattern.match(chat.text.replace("’", "'"))
+        kind = load_facts().kind_called(match[2], language) if match else None
+        if kind is None:
+            continue
+        word = match[1].casefold()
+        counts = COUNTS_ABROAD[language].split()
+        if word.startswith(("alle", "die", "tou", "les")):
+            count = "all"
+        elif word in counts or word.isdigit():
+            count = word if word.isdigit() else str(counts.index(word) + 1)
+        else:
+            count = "1"
+        name = kind.names[0] if count == "1" else kind.names[1]
+        text = f"name {'a' if count == '1' else count} {name}"
+        form = replace(chat.form, language=chat.form.language or language)
+        reply = of_kind(Chat(text, text, chat.earlier, form=form, pairs=chat.pairs))
+        return replace(reply, language=form.language) if reply else None
+    return None
 
 
 def whole_kind(chat: Chat) -> Reply | None:
