@@ -27,6 +27,7 @@ from .forms import Form, apply, read_form
 from .model import PREFERRED_COUNT, Topic
 from .skills import AFTER_QUESTIONS, BEFORE_QUESTIONS, EXAMPLES, FIRST, Chat, Reply, first_reply
 from .skills.given import take_apart
+from .skills.verses import verses_subject
 from .tokens import encode
 from .words import FILLER_STEMS, MAX_TEXT_LENGTH, stem, words
 
@@ -48,6 +49,22 @@ QUESTION_WORDS = frozenset(map(stem, "who when where how why many much".split())
 CHANGES = frozenset("second third fourth fifth least former old isn neighbour neighbor".split())
 # Words that a message may have which only asks for another form.
 WISH_STEMS = FILLER_STEMS | frozenset(map(stem, "again only same it answer reply more all".split()))
+
+# A question for what a word means
+DEFINITION = re.compile(
+    r"^\W*(?:(?:what(?:'s| is| are) (?:an? |the )?(?:term |word )?[\w-]+"
+    r"|what (?:does|do|is meant by) .+?(?: mean)?|define .+|(?:the )?(?:meaning|definition) of .+"
+    r"|explain (?:an? |the |what )?[\w-]+|.+ (?:meaning|definition)))\W*$",
+    re.IGNORECASE,
+)
+MEANS = re.compile(
+    r"^\W*(?:what (?:does|do) (?:the (?:word|term) )?[\"'“]?(.+?)[\"'”]? mean"
+    r"|(?:define|what is meant by|(?:what is )?the (?:meaning|definition) of|meaning of) (.+?))\W*$",
+    re.IGNORECASE,
+)
+ANOTHER = re.compile(
+    r"\b(another|one more|a different|a new)\b(?! (?:word|name) for\b)", re.IGNORECASE
+)
 
 # What stands before a phrase that is not meant: "you are not a pirate".
 NEGATION = re.compile(r"\b(?:not|never|don't|without)\s(?:\w+\s){0,2}$", re.IGNORECASE)
@@ -207,9 +224,20 @@ class Recogniser:
     def says_something_else(self, text: str, id: str) -> bool:
         """Return True if a text has a word that changes a question and that no form of it has.
 
-        That is a name with a capital letter, not as the first word ("in Africa"), or one of
-        CHANGES ("the second largest").
+        That is a name with a capital letter, not as the first word ("in Africa"), one of CHANGES
+        ("the second largest"), or the subject of a poem or a story.
         """
+        subject = verses_subject(text)
+        if (
+            id
+            and subject
+            and not any(
+                id in self._ids_with.get(self._root(self.correct_spelling(word)), ())
+                for word in words(subject)
+                if stem(word) not in FILLER_STEMS
+            )
+        ):
+            return True
         for word in CHANGES.intersection(words(text)):
             if id not in self._ids_with.get(self._root(word), ()):
                 return bool(id)
@@ -448,7 +476,7 @@ class Conversation:
             return _topic_of_reply(reply, Form() if reply.is_fixed else chat.form)
         if understood.id in ("", "unknown"):
             form = Form()
-        return self._topic_in_form(understood.id or "unknown", manner, form, chat.message)
+        return self._topic_in_form(understood.id or "unknown", manner, form, chat)
 
     def _reply(self, chat: Chat, understood: Understood) -> Reply | None:
         """Return the reply of a skill, or None if a question of the data files goes first."""
@@ -461,14 +489,14 @@ class Conversation:
             reply = first_reply(AFTER_QUESTIONS, chat)
         return reply
 
-    def _topic_in_form(self, id: str, manner: str, form: Form, message: str) -> Topic:
+    def _topic_in_form(self, id: str, manner: str, form: Form, chat: Chat) -> Topic:
         """Return the topic of a question of the data files, in a manner and a form."""
         topic = self._topics.get((id, manner))
         has_manner = topic is not None
         question = self._questions[id]
         answers = question.styles[manner] if has_manner and manner else question.answers
         if id == "unknown":
-            answers = self._with_nearest(answers, message)
+            answers = self._with_nearest(answers, chat.message)
         if manner == "short" and not has_manner:
             form = Form(sentences=1) | form
         language = "fr" if manner == "french" and has_manner else ""
@@ -477,6 +505,10 @@ class Conversation:
             reply = _by_skill(question, form)
             if reply and (reply.brief if wants_brief else reply.language == form.language):
                 return _topic_of_reply(reply, form)
+        if id != "unknown" and ANOTHER.search(chat.message):
+            said = [answer for _, answer in chat.pairs]
+            fresh = [answer for answer in answers if answer not in said]
+            answers = [*fresh, *(answer for answer in answers if answer in said)]
         changed = apply(form, answers, language=language)
         if changed == list(answers) and id != "unknown":
             return topic or self._topics[id, ""]
@@ -504,6 +536,13 @@ class Conversation:
         """
         form, without_form = _form_in(text[:MAX_TEXT_LENGTH])
         text = text[:MAX_TEXT_LENGTH]
+        if previous not in ("", "unknown") and re.fullmatch(
+            r"\W*(?:(?:and|please|now|ok|tell me|give me)\W+)*(?:another|one more)(?: one)?"
+            r"(?:,? please)?\W*",
+            text,
+            re.IGNORECASE,
+        ):
+            return Understood(previous, "", form, is_near=True, is_exact=True)
         family = self._questions[previous].family if previous else ""
         score, id = self._recognise(text, family)
         if id and form.language and previous and id != previous:
@@ -526,14 +565,24 @@ class Conversation:
             if id:
                 return Understood(id, manner, form, is_exact=score > EXACT, is_near=True)
         id = self._recogniser.by_core(text)
-        if self._recogniser.says_something_else(text, id):
+        if self._recogniser.says_something_else(text, id) or not self._defines(text, id):
             id = ""
+        if not id and (match := MEANS.match(text)):
+            score, id = self._recognise(f"What is {match[1] or match[2]}?", family)
+            if id:
+                return Understood(id, manner, form, is_near=True)
         if id or not manner:
             return Understood(id or "unknown", "", form)
         score, id = self._recognise(rest, family)
         if id:
             return Understood(id, manner, form, is_exact=score > EXACT, is_near=True)
         return Understood(self._recogniser.by_core(rest) or "unknown", manner, form)
+
+    def _defines(self, text: str, id: str) -> bool:
+        """Return False if a text asks what a word means, and the question asks something else."""
+        if not id or not DEFINITION.match(text):
+            return True
+        return any(DEFINITION.match(form) for form in self._questions[id].ask)
 
     def _can_say(self, id: str, form: Form) -> bool:
         """Return True if the answer to a question can be given in the language of a form."""

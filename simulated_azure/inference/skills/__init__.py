@@ -59,7 +59,7 @@ __all__ = [
 ]
 
 # Before any question of the data files
-FIRST: Sequence[Skill] = (sums, told, told_facts, throws)
+FIRST: Sequence[Skill] = (sums, told, told_facts, throws, whole_kind)
 # After the questions that a message asks word for word
 BEFORE_QUESTIONS: Sequence[Skill] = (
     longer_sums,
@@ -71,7 +71,7 @@ BEFORE_QUESTIONS: Sequence[Skill] = (
     texts,
     orders,
     membership,
-    whole_kind,
+    verification,
     meaning_of_kind,
     not_told,
 )

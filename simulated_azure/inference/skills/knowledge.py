@@ -608,8 +608,8 @@ def choices(chat: Chat) -> Reply | None:
 REQUEST_ABROAD = {
     "de": re.compile(
         r"^\s*(?:bitte |kannst du (?:mir )?)?(?:nenne?n?|gib|sag|schreibe?|zähle?|kennst du)"
-        r"(?: mir| uns| bitte| doch)* (ein(?:e|en|es)?|\d{1,2}|zwei|drei|vier|fünf|sechs|sieben|acht"
-        r"|neun|zehn|alle|die) ([\w' ]+?)(?: auf| nennen| bitte)?\s*[.?!]*\s*$",
+        r"(?: mir| uns| bitte| doch)* (ein(?:e|en|es)?|\d{1,2}|zwei|drei|vier|fünf|sechs|sieben"
+        r"|acht|neun|zehn|alle|die) ([\w' ]+?)(?: auf| nennen| bitte)?\s*[.?!]*\s*$",
         re.IGNORECASE,
     ),
     "fr": re.compile(
@@ -655,7 +655,8 @@ def whole_kind(chat: Chat) -> Reply | None:
     match = NAME_REQUEST.match(chat.text) if len(chat.text) <= MAX_TEXT_LENGTH else None
     if not match or match[1].casefold() not in ("the", "all", "all the"):
         return None
-    return of_kind(chat)
+    kind = load_facts().kind(match[2].strip())
+    return of_kind(chat) if kind and match[2].strip().casefold() != kind.names[0] else None
 
 
 def meaning_of_kind(chat: Chat) -> Reply | None:

@@ -8,6 +8,7 @@ from ..tokens import encode
 from ..words import FILLERS, words
 from .chat import Chat, Reply
 
+MAX_TEXT_LENGTH = 200  # characters
 MAX_SUBJECT_WORDS = 4
 MAX_SUBJECT_TOKENS = 6  # with more, the model would not see what stands before the subject
 REQUEST = re.compile(
@@ -73,7 +74,7 @@ MOULDS = {
 
 def verses(chat: Chat) -> Reply | None:
     """Write verses, a song, a story or a joke about a subject."""
-    match = REQUEST.search(chat.text) if len(chat.text) <= 200 else None
+    match = REQUEST.search(chat.text) if len(chat.text) <= MAX_TEXT_LENGTH else None
     if not match:
         return None
     subject = subject_of(match[2])
@@ -85,6 +86,12 @@ def verses(chat: Chat) -> Reply | None:
     else:
         answers = tuple(_filled(mould, subject) for mould in MOULDS[kind])
     return Reply("verses", answers)
+
+
+def verses_subject(text: str) -> str:
+    """Return the subject of the verses, the story or the joke that a text wants, or ""."""
+    match = REQUEST.search(text) if len(text) <= MAX_TEXT_LENGTH else None
+    return match[2] if match else ""
 
 
 def subject_of(text: str) -> str:
