@@ -27,6 +27,7 @@ from .forms import Form, apply, read_form
 from .model import PREFERRED_COUNT, Topic
 from .skills import AFTER_QUESTIONS, BEFORE_QUESTIONS, EXAMPLES, FIRST, Chat, Reply, first_reply
 from .skills.given import take_apart
+from .skills.knowledge import whole_kind
 from .skills.verses import verses_subject
 from .tokens import encode
 from .words import FILLER_STEMS, MAX_TEXT_LENGTH, stem, words
@@ -59,11 +60,17 @@ DEFINITION = re.compile(
 )
 MEANS = re.compile(
     r"^\W*(?:what (?:does|do) (?:the (?:word|term) )?[\"'“]?(.+?)[\"'”]? mean"
-    r"|(?:define|what is meant by|(?:what is )?the (?:meaning|definition) of|meaning of) (.+?))\W*$",
+    r"|(?:define|what is meant by|(?:what is )?the (?:meaning|definition) of|meaning of)"
+    r" (.+?))\W*$",
     re.IGNORECASE,
 )
 ANOTHER = re.compile(
     r"\b(another|one more|a different|a new)\b(?! (?:word|name) for\b)", re.IGNORECASE
+)
+ANOTHER_ONE = re.compile(
+    r"\W*(?:(?:and|please|now|ok|tell me|give me)\W+)*(?:another|one more)(?: one)?"
+    r"(?:,? please)?\W*$",
+    re.IGNORECASE,
 )
 
 # What stands before a phrase that is not meant: "you are not a pirate".
@@ -536,15 +543,10 @@ class Conversation:
         """
         form, without_form = _form_in(text[:MAX_TEXT_LENGTH])
         text = text[:MAX_TEXT_LENGTH]
-        if previous not in ("", "unknown") and re.fullmatch(
-            r"\W*(?:(?:and|please|now|ok|tell me|give me)\W+)*(?:another|one more)(?: one)?"
-            r"(?:,? please)?\W*",
-            text,
-            re.IGNORECASE,
-        ):
-            return Understood(previous, "", form, is_near=True, is_exact=True)
         family = self._questions[previous].family if previous else ""
         score, id = self._recognise(text, family)
+        if not id and previous not in ("", "unknown") and ANOTHER_ONE.match(text):
+            return Understood(previous, "", form, is_near=True, is_exact=True)
         if id and form.language and previous and id != previous:
             rest = self._recogniser.roots(without_form)
             names_language = any(
@@ -578,6 +580,12 @@ class Conversation:
             return Understood(id, manner, form, is_exact=score > EXACT, is_near=True)
         return Understood(self._recogniser.by_core(rest) or "unknown", manner, form)
 
+    def _wants_all(self, text: str, id: str) -> bool:
+        """Return True if a text wants all of a kind ("the days of the week"), the question not."""
+        if not id or not whole_kind(Chat(text, text)):
+            return False
+        return not any(whole_kind(Chat(form, form)) for form in self._questions[id].ask)
+
     def _defines(self, text: str, id: str) -> bool:
         """Return False if a text asks what a word means, and the question asks something else."""
         if not id or not DEFINITION.match(text):
@@ -598,7 +606,7 @@ class Conversation:
         family: that of the question before it, whose short forms count, too; "" for none.
         """
         alone = self._recogniser.by_form(text)
-        if self._recogniser.says_something_else(text, alone[1]):
+        if self._recogniser.says_something_else(text, alone[1]) or self._wants_all(text, alone[1]):
             alone = (0.0, "")
         recogniser = self._follow_up_recognisers.get(family)
         follow_up = recogniser.by_form(text) if recogniser else (0.0, "")

@@ -59,7 +59,7 @@ __all__ = [
 ]
 
 # Before any question of the data files
-FIRST: Sequence[Skill] = (sums, told, told_facts, throws, whole_kind)
+FIRST: Sequence[Skill] = (sums, told, told_facts, throws)
 # After the questions that a message asks word for word
 BEFORE_QUESTIONS: Sequence[Skill] = (
     longer_sums,
@@ -72,6 +72,7 @@ BEFORE_QUESTIONS: Sequence[Skill] = (
     orders,
     membership,
     verification,
+    whole_kind,
     meaning_of_kind,
     not_told,
 )

@@ -568,6 +568,7 @@ def ranking(text: str) -> Reply | None:
         return Reply(
             "facts",
             (
+                f"{_superlative(names[0], word, kinds[0][2].names[0])} {value.answers[0]}",
                 f"It is {names[0]}. {value.answers[0]}",
                 f"{names[0][0].upper()}{names[0][1:]}. {value.answers[0]}",
             ),
@@ -575,6 +576,14 @@ def ranking(text: str) -> Reply | None:
         )
     listed = _listed(names)
     return Reply("facts", (f"{listed}.", f"In this order: {listed}."), items=tuple(names))
+
+
+def _superlative(name: str, word: str, kind: str) -> str:
+    """Return a sentence that says which thing is the largest of a kind."""
+    subject = name[0].upper() + name[1:]
+    if word.endswith(("inhabitants", "people")):
+        return f"{subject} is the {kind} with the {word}."
+    return f"{subject} is the {word} {kind}."
 
 
 # ---------------------------------------------------------------- kinds

@@ -91,7 +91,7 @@ def verses(chat: Chat) -> Reply | None:
 def verses_subject(text: str) -> str:
     """Return the subject of the verses, the story or the joke that a text wants, or ""."""
     match = REQUEST.search(text) if len(text) <= MAX_TEXT_LENGTH else None
-    return match[2] if match else ""
+    return match[2] if match and set(words(match[2])) - FILLERS - {"you", "us"} else ""
 
 
 def subject_of(text: str) -> str:
