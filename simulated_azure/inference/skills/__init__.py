@@ -69,6 +69,7 @@ BEFORE_QUESTIONS: Sequence[Skill] = (
     sentiment,
     no_examples,
     texts,
+    one_of_two,
     orders,
     membership,
     verification,
@@ -79,7 +80,6 @@ BEFORE_QUESTIONS: Sequence[Skill] = (
 # After the questions that a message asks in nearly the same words
 AFTER_QUESTIONS: Sequence[Skill] = (
     choices,
-    one_of_two,
     conversion,
     translation,
     letters,

@@ -35,6 +35,8 @@ ONE_OF_TWO = [
         rf"^\W*(?:please )?(?:choose|pick|decide|select)(?: one)?(?: of| between|:| from)*"
         rf" {SUBJECT},? (?:and|or) {SUBJECT}\W*$",
         rf"^\W*{SUBJECT},? or {SUBJECT}\?\W*$",
+        rf"^\W*{SUBJECT},? or {SUBJECT}[,?:;.]+ (?:what|which)(?: one)? (?:do|would) you (?:prefer"
+        rf"|choose|take|like(?: better| more)?)\W*$",
     )
 ]
 NO_CHOICE = re.compile(
