@@ -155,6 +155,9 @@ class Facts:
             for name in names
         }
         self._kinds_of: dict[tuple[str, ...], list[Kind]] = {}
+        for id, entry in _toml(folder / "kinds.toml").items():
+            for name in entry.get("also", ()):
+                self._kinds_of.setdefault(plain(name), []).append(self.kinds[id])
         for kind in self.kinds.values():
             for member in kind.members:
                 self._kinds_of.setdefault(plain(member), []).append(kind)

@@ -114,7 +114,9 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
             "language",
         ),
         (
-            r"(?:(?:answer|reply|respond)(?: with| by)? )?\b(?:only|just) (?:the |with the "
+            r"(?:please )?(?:only |just )?(?:answer|reply|respond|say)(?: only| just)?"
+            r"(?: with| by)? (?:only |just )?yes or no\b[:.,]?"
+            r"|\b(?:(?:answer|reply|respond)(?: with| by)? )?\b(?:only|just) (?:an? |the |with the "
             r"|give the )*"
             r"(?:answer|name|number|word|city(?: name)?|result|value|label|country|year)\b"
             r"|\bno (?:explanation|other words?|other text|full sentence)s?\b|\bnothing else\b",

@@ -24,7 +24,7 @@ from rapidfuzz.distance import OSA
 from ..http import run_to_end
 from .facts import load_facts
 from .forms import Form, apply, read_form
-from .model import PREFERRED_COUNT, Topic
+from .model import MAX_CONTEXT, PREFERRED_COUNT, Topic
 from .skills import AFTER_QUESTIONS, BEFORE_QUESTIONS, EXAMPLES, FIRST, Chat, Reply, first_reply
 from .skills.given import take_apart
 from .skills.knowledge import whole_kind
@@ -44,6 +44,7 @@ CORE_FORMS = 0.5  # the core of a question is the words that at least this share
 UNKNOWN_WORD_WEIGHT = 5.5
 EXACT = 0.99  # the score of a text that has the words of a form and no others
 MIN_NEARNESS = 0.25  # the least that a suggested question must share with an unknown one
+COMMON_RUN = MAX_CONTEXT - 1  # tokens that no two suggestions may have in common
 DEFAULT_EXAMPLES = ("What is a token?", "What is 12 times 7?", "Tell me a joke")
 QUESTION_WORDS = frozenset(map(stem, "who when where how why many much".split()))
 # Words that make another question of a question
@@ -59,7 +60,8 @@ DEFINITION = re.compile(
     re.IGNORECASE,
 )
 MEANS = re.compile(
-    r"^\W*(?:what (?:does|do) (?:the (?:word|term) )?[\"'“]?(.+?)[\"'”]? mean"
+    r"^\W*(?:what (?:does|do) (?!(?:it|that|this|you|they|he|she)\b)"
+    r"(?:the (?:word|term) )?[\"'“]?(.+?)[\"'”]? mean"
     r"|(?:define|what is meant by|(?:what is )?the (?:meaning|definition) of|meaning of)"
     r" (.+?))\W*$",
     re.IGNORECASE,
@@ -86,6 +88,8 @@ class Question:
     The answers of all questions are the model's training text. ask: the forms. answers: the
     preferred one first. family: a question can follow any other question of its family, and then
     the short forms in follow ask it, too ("And in France?"). styles: manner -> answers in it.
+    is_apart: True if its answers are no training text of the others. They can be changed without
+    a change of the probabilities that the lessons show.
     """
 
     id: str
@@ -94,19 +98,22 @@ class Question:
     family: str = ""
     follow: tuple[str, ...] = ()
     styles: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    is_apart: bool = False
 
 
 def load_questions(folder: Path = ANSWERS) -> list[Question]:
     """Return all questions of the data files in a folder, by file name and place in the file."""
     questions = []
     for path in sorted(folder.glob("*.toml")):
-        for entry in tomllib.loads(path.read_text(encoding="utf-8")).get("question", ()):
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        for entry in data.get("question", ()):
             styles = {manner: tuple(texts) for manner, texts in entry.pop("styles", {}).items()}
             lists = {
                 key: tuple(value) if isinstance(value, list) else value
                 for key, value in entry.items()
             }
-            questions.append(Question(**lists, styles=styles))
+            is_apart = data.get("apart", False)
+            questions.append(Question(**lists, styles=styles, is_apart=is_apart))
     return questions
 
 
@@ -347,6 +354,21 @@ def _shown(forms: Sequence[str]) -> str:
     return next((form for form in plain if form.endswith("?")), plain[0] if plain else "")
 
 
+def _without_common_runs(texts: Iterable[str]) -> list[str]:
+    """Return the texts that have no long run of tokens in common with one before them.
+
+    After such a run the model would not know in which text it is, and could go round for ever.
+    """
+    kept, runs = [], set()
+    for text in texts:
+        tokens = encode(f' "{text}"')
+        own = {tuple(tokens[n : n + COMMON_RUN]) for n in range(len(tokens) - COMMON_RUN + 1)}
+        if text and not runs & own:
+            kept.append(text)
+            runs |= own
+    return kept
+
+
 def _form_in(message: str) -> tuple[Form, str]:
     """Return (the form that a message asks for, the rest of it). A given text is not read."""
     given = take_apart(message)
@@ -425,8 +447,10 @@ class Conversation:
 
     @property
     def topics(self) -> list[Topic]:
-        """Return all topics, which are the whole training text of the model."""
-        return list(self._topics.values())
+        """Return the topics that are the training text of the model."""
+        return [
+            topic for (id, _), topic in self._topics.items() if not self._questions[id].is_apart
+        ]
 
     def topic_of(self, messages: Messages) -> Topic:
         """Return the topic of the next answer, after messages that end with the user's last one."""
@@ -528,8 +552,7 @@ class Conversation:
         if not nearest:
             return list(answers)
         texts = [_shown(self._questions[id].ask) if id in self._questions else id for id in nearest]
-        texts = [text for text in dict.fromkeys(texts) if text]
-        texts += [text for text in DEFAULT_EXAMPLES if text not in texts]
+        texts = _without_common_runs(dict.fromkeys([*texts, *DEFAULT_EXAMPLES]))
         quoted = [f'"{text}"' for text in texts[: len(DEFAULT_EXAMPLES)]]
         listed = f"Try {', '.join(quoted[:-1])} or {quoted[-1]}"
         return [

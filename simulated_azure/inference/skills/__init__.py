@@ -18,7 +18,7 @@ from .classes import examples, no_examples
 from .dictionary import translation
 from .json_objects import json_objects
 from .knowledge import choices, facts, meaning_of_kind, membership, verification, whole_kind
-from .letters import letters
+from .letters import in_order, letters
 from .sentiment import sentiment
 from .sums import longer_sums, sums
 from .texts import texts
@@ -62,6 +62,7 @@ __all__ = [
 FIRST: Sequence[Skill] = (sums, told, told_facts, throws)
 # After the questions that a message asks word for word
 BEFORE_QUESTIONS: Sequence[Skill] = (
+    in_order,
     longer_sums,
     ordered_words,
     json_objects,

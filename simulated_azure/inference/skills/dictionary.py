@@ -10,8 +10,8 @@ from .chat import Chat, Reply
 
 LANGUAGE = r"(german|french|spanish|italian)"
 TRANSLATION = [
-    rf"\b(?:how (?:do|would|can) (?:you|i|we|people) )?say (?:the word )?[\"'“]?(.+?)[\"'”]? "
-    rf"in {LANGUAGE}\b",
+    rf"\b(?:how (?:do|would|can) (?:you|i|we|people) )?(?:say|write) (?:the word )?"
+    rf"[\"'“]?(.+?)[\"'”]? in {LANGUAGE}\b",
     rf"\bwhat(?:'s| is) (?:the )?{LANGUAGE}(?: word)? for [\"'“]?(.+?)[\"'”]?\s*\??$",
     rf"\bwhat(?:'s| is) [\"'“]?(.+?)[\"'”]?(?: called)? in {LANGUAGE}\b",
     rf"\btranslate (?:the word )?[\"'“]?(.+?)[\"'”]? (?:in)?to {LANGUAGE}\b",
@@ -80,5 +80,5 @@ def _in_languages(word: str, count_word: str) -> Reply | None:
     ways = [("English", word), *((name.capitalize(), other) for name, other in others.items())]
     items = tuple(f"{name}: {other}" for name, other in ways[:count])
     rest = "" if count <= len(ways) else f" I know it in {len(ways)} languages only."
-    lines = "\n".join(items)
-    return Reply("translation", (lines + rest, ", ".join(items) + "." + rest), items=items)
+    lines = "\n".join((*items, rest.strip())).strip()
+    return Reply("translation", (lines, ", ".join(items) + "." + rest), items=items)

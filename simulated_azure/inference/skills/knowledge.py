@@ -26,7 +26,7 @@ ALLOWED = QUESTION_WORDS | frozenset(
         die das den dem des in quelle quel est la le les l de du des d liegt heisst only
         city answer please sit sits stand number total each typical first release correct
         common flows flow through again right remind novel play famous work state capital
-        town place viele hat leben habitants a combien il y en""".split(),
+        town place viele hat leben habitants a combien il y en nenne nenn sag mir""".split(),
     )
 )
 FOLLOW_UP = re.compile(r"^\s*(?:and|what about|how about|or|und|et|then)\b", re.IGNORECASE)

@@ -7,6 +7,7 @@ import re
 from .chat import Chat, Reply
 
 MAX_TEXT_LENGTH = 400  # characters
+NO_WORDS = frozenset("the a an this that there it word text sentence alphabet".split())
 WORD = r"[\"'“‘]?([^\W\d_][\w'-]*)[\"'”’]?"
 COUNT_OF_LETTER = [
     rf"\bhow (?:many times|often) (?:does|do|is|can you find) (?:the )?(?:letters? )?"
@@ -46,11 +47,11 @@ SORT = re.compile(
 
 
 def letters(chat: Chat) -> Reply | None:
-    """Answer a question about the letters of a word, or put words in order."""
+    """Answer a question about the letters of a word, or the words of a text."""
     text = chat.text.strip()
     if len(text) > MAX_TEXT_LENGTH:
         return None
-    return _count(text) or _length(text) or _spelling(text) or _word_count(text) or _sorted(text)
+    return _count(text) or _length(text) or _spelling(text) or _word_count(text)
 
 
 def _first_match(patterns: list[str], text: str) -> re.Match[str] | None:
@@ -63,7 +64,7 @@ def _times(number: int) -> str:
 
 def _count(text: str) -> Reply | None:
     match = _first_match(COUNT_OF_LETTER, text)
-    if not match:
+    if not match or match[2].casefold() in NO_WORDS:
         return None
     letter, word = match[1].casefold(), match[2]
     number = word.casefold().count(letter)
@@ -82,7 +83,7 @@ def _count(text: str) -> Reply | None:
 
 def _length(text: str) -> Reply | None:
     match = _first_match(LENGTH, text)
-    if not match or match[1].casefold() in ("the", "a", "an", "this", "there", "it"):
+    if not match or match[1].casefold() in NO_WORDS:
         return None
     number = sum(letter.isalpha() for letter in match[1])
     return Reply(
@@ -124,16 +125,21 @@ def _word_count(text: str) -> Reply | None:
     return Reply("letters", (f"It has {thing}.", f"{number}.", f"{thing}."), brief=str(number))
 
 
-def _sorted(text: str) -> Reply | None:
+def in_order(chat: Chat) -> Reply | None:
     """Put words or numbers in order."""
-    match = SORT.search(text)
+    text = chat.text.strip()
+    match = SORT.search(text) if len(text) <= MAX_TEXT_LENGTH else None
     items = [item.strip(" .\"'") for item in re.split(r",|\n|;|\band\b", match[3])] if match else []
     items = [item for item in items if item]
     if len(items) < 2 or any(len(item.split()) > 3 for item in items):
         return None
     are_numbers = all(re.fullmatch(r"-?\d+(\.\d+)?", item) for item in items)
     ordered = sorted(items, key=float if are_numbers else str.casefold)
-    if re.search(r"\b(?:reverse|descending|backwards|z to a|largest|biggest)\b", text, re.I):
+    if re.search(
+        r"\b(?:reverse|descending|backwards|z to a|(?:largest|biggest|highest) (?:to|first))\b",
+        text,
+        re.I,
+    ):
         ordered.reverse()
     return Reply(
         "letters",

@@ -380,6 +380,8 @@ def word_problem(text: str) -> list[str]:
     if stepwise := _in_steps(lower, numbers):
         return stepwise
     rate = RATE.search(lower)
+    if rate and rate.start() >= question.start():
+        return _by_the_unit(lower, rate, numbers)
     if rate and stem(rate[1]) not in {stem(noun) for noun in _nouns(lower)}:
         return []
     each = rate or re.search(r"\b(each|every|per|apiece|costs?)\b", lower)
@@ -410,6 +412,20 @@ def word_problem(text: str) -> list[str]:
     if total is None or len(parts) != len(numbers) or total < 0:
         return []
     return _told(" ".join(parts), total)
+
+
+def _by_the_unit(text: str, rate: re.Match[str], numbers: list[str]) -> list[str]:
+    """Answer a question for one hour, one kilo and the like: "8 hours cost 40 euros"."""
+    nouns = re.findall(r"(\d+(?:\.\d+)?) ([a-z]+)", text[: rate.start()])
+    if len(numbers) != 2 or len(nouns) != 2 or re.search(r"\d", text[rate.start() :]):
+        return []
+    of_unit = [stem(noun) == stem(rate[1]) for _, noun in nouns]
+    if of_unit.count(True) != 1:
+        return []
+    divisor, value = (Decimal(nouns[of_unit.index(kind)][0]) for kind in (True, False))
+    return _told(
+        f"{digits(value)} divided by {digits(divisor)}", value / divisor if divisor else None
+    )
 
 
 def _nouns(text: str) -> list[str]:
@@ -501,6 +517,8 @@ def _rest_of_whole(story: str, values: list[Decimal], question: str) -> list[str
         return []
     if _direction(pieces[2] + pieces[5]) > 0:
         return []
+    if not state and re.search(r"\b(?:has|have|had|got|owns?) $", pieces[2]):
+        return []  # another person has the second number
     return _told(f"{digits(whole)} minus {digits(part)}", whole - part)
 
 
@@ -509,7 +527,11 @@ _VERBS = frozenset(map(stem, "do does did is are was were has have will can".spl
 
 def needs_reckoning(text: str) -> bool:
     """Return True if a text has numbers that must be reckoned with, rather than read."""
-    return bool(re.search(r"\d", text)) and bool(TRAPS.search(text) or _changes(text))
+    if not re.search(r"\d", text):
+        return False
+    tells_of_someone = re.search(r"\b(?:I|you|he|she|we|they)\b", text)
+    are_several = len(re.findall(r"\d+", text)) > 1
+    return bool(TRAPS.search(text) or _changes(text) or tells_of_someone and are_several)
 
 
 def _told(way: str, value: Decimal | None) -> list[str]:

@@ -48,8 +48,9 @@ SAY_REQUEST = re.compile(
 # "Just say yes": at most two words, or it may be another task
 SHORT_SAY_REQUEST = re.compile(
     r"^\s*(?:please )?(?:(?:only|just) (?:say|answer|reply|respond|write|print)|(?:say|answer|reply"
-    r"|respond|write|print) (?:only|just))(?: with)?:? "
-    r"(?!(?:with|an?|the|in|if|when|by|from|for|about|your|my|json|no \w|how|what|this|that)\b)"
+    r"|respond|write|print) (?:only|just)|say(?= \w+\W*$))(?: with)?:? "
+    r"(?!(?:with|an?|the|in|if|when|by|from|for|about|your|my|json|no \w|how|what|this|that"
+    r"|it|more|something|anything|nothing|goodbye|again|thanks)\b)"
     r"[\"'“]?([\w']+(?: [\w']+)?)[\"'”]?[.!]?\s*$",
     re.IGNORECASE,
 )
@@ -307,7 +308,11 @@ def ordered_words(chat: Chat) -> Reply | None:
     """Answer an order to say a word or a sentence, with it."""
     if len(chat.message) > MAX_TEXT_LENGTH:
         return None
-    match = SAY_REQUEST.match(chat.message) or SHORT_SAY_REQUEST.match(chat.message)
+    if chat.form.language:
+        return None
+    texts = (chat.message, chat.text)
+    patterns = (SAY_REQUEST, SHORT_SAY_REQUEST)
+    match = next((hit for text in texts for each in patterns if (hit := each.match(text))), None)
     return Reply("memory", (match[match.lastindex],)) if match else None
 
 
