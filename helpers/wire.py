@@ -17,7 +17,9 @@ from helpers.settings import (
     is_on_this_computer,
 )
 
-QUIET_HEADERS = ("accept-encoding", "connection", "host", "user-agent", "x-ms-client-request-id")
+CALL_ID = "x-ms-client-request-id"  # the same for all attempts of a call
+QUIET_HEADERS = ("accept-encoding", "connection", "host", "user-agent", CALL_ID)
+MAX_ATTEMPTS = 20  # of one call that statuses() looks for
 
 
 def requests_received(last: int = 1) -> list[dict]:
@@ -37,6 +39,19 @@ def number_received() -> int:
     Raises what requests_received raises.
     """
     return _journal(0)["received"]
+
+
+def statuses() -> list[int]:
+    """Return the statuses that the attempts of the last call got, in their order.
+
+    The call is one of azure-ai-inference. Its attempts carry the same id. Raises what
+    requests_received raises, or LookupError if the endpoint has received nothing.
+    """
+    requests = requests_received(MAX_ATTEMPTS)
+    if not requests:
+        raise LookupError("The endpoint has received nothing yet. Ask it a question first.")
+    last_id = requests[-1]["headers"].get(CALL_ID)
+    return [request["status"] for request in requests if request["headers"].get(CALL_ID) == last_id]
 
 
 def _journal(last: int) -> dict:

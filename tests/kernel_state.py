@@ -77,3 +77,21 @@ def restore_now(shell: Any) -> None:
     restore(shell)
     if azure:
         azure.clock = clock
+
+
+def try_exercise(shell: Any, number: str) -> None:
+    """Run the stub, the solution and the wrong answers of an exercise, and leave no trace.
+
+    Raises AssertionError if one of them is not judged as its data file says.
+    """
+    from helpers.exercises.data import find
+    from tools.try_exercise import problems_of
+
+    kept_core = getattr(shell, "kept_core", None)
+    keep(shell)
+    try:
+        problems = problems_of(find(number), copy_data(visible_names(shell)))
+    finally:
+        restore(shell)
+        shell.kept_core = kept_core
+    assert not problems, "\n".join(problems)

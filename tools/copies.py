@@ -31,7 +31,7 @@ BESIDE_KIT = "kit"  # the folder for files of the kit, where the copies are not 
 FIRST_LESSON = "00-start-here.ipynb"
 JUPYTERLAB_TAGS = ("raises-exception",)  # without it, "Run All" stops at an error that is meant
 JUPYTERLAB_METADATA = ("kernelspec", "language_info")
-NOT_COPIED = ("node_modules", "__pycache__")
+NOT_COPIED = ("node_modules", "__pycache__", "my_chat.py")
 LINK = re.compile(r"""(\]\(<?|\b(?:src|href|srcset)=["'])([^\s)>"']+)""")
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 

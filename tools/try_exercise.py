@@ -5,6 +5,7 @@ The kernels of lessons import this, so it imports no more than helpers.exercises
 
 from __future__ import annotations
 
+import linecache
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,7 +31,9 @@ def problems_of(
 
     def judged(code: str) -> Outcome:
         trial = {**names}
-        exec(compile(code, f"exercise {exercise.number}", "exec"), trial)
+        file = f"<exercise {exercise.number}>"
+        linecache.cache[file] = len(code), None, code.splitlines(True), file  # as IPython does
+        exec(compile(code, file, "exec"), trial)
         return judge(exercise, eval(exercise.handed_in, trial), check)
 
     def expect(what: str, code: str, status: str, says: str = "") -> None:

@@ -18,6 +18,7 @@ from helpers.exercises.trials import Call, call
 from helpers.settings import CREDENTIAL, ENDPOINT
 from helpers.wire import number_received, requests_received
 
+FAULT = "x-simulated-fault"  # the header that names a failure
 UNSEEN = (
     "Your own endpoint does not tell which requests it received, so only the reply was judged. "
     "With the simulated endpoint, the check sees more."
@@ -35,7 +36,7 @@ def chat_client(fault: str = "", server: str = "", **settings: Any) -> ChatCompl
     fault: what goes wrong with each request, as in the header x-simulated-fault. server: which of
     the two published servers answers. A real endpoint ignores both.
     """
-    headers = {"x-simulated-fault": fault, "x-simulated-server": server}
+    headers = {FAULT: fault, "x-simulated-server": server}
     return ChatCompletionsClient(
         os.environ[ENDPOINT],
         AzureKeyCredential(os.environ[CREDENTIAL]),

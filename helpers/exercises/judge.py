@@ -34,7 +34,8 @@ def judge(
 ) -> Outcome:
     """Return the outcome for an answer. Raises nothing, except KeyboardInterrupt.
 
-    check: by default the one in the lesson's module.
+    check: by default the one in the lesson's module. It may take as long
+    as its attribute ``seconds`` says, if it has one.
     """
 
     def outcome() -> Outcome:
@@ -46,11 +47,13 @@ def judge(
             raise TypeError("the check returned no outcome")
         return Outcome(UNTOUCHED, result.came, look=REPAIR) if untouched else result
 
+    seconds = trials.SECONDS
     try:
-        result = run_limited(outcome, trials.SECONDS)
+        seconds = getattr(check or check_of(exercise), "seconds", seconds)
+        result = run_limited(outcome, seconds)
     except TimeoutError:
         result = not_yet(
-            f"your code was still running after {trials.SECONDS:.0f} seconds",
+            f"your code was still running after {seconds:.0f} seconds",
             "an answer within that time",
             "a loop that never ends, or a long pause",
         )
@@ -91,8 +94,8 @@ def is_to_repair(answer: Any) -> bool:
     if not isinstance(answer, FunctionType):
         return False
     code = answer.__code__
-    texts = (item for item in code.co_consts if item is not None and item is not ...)
-    return bool(code.co_names) or not all(isinstance(item, str) for item in texts)
+    nothing = (None, ..., answer.__doc__)
+    return bool(code.co_names) or any(item not in nothing for item in code.co_consts)
 
 
 def _essence(code: CodeType) -> tuple:

@@ -19,7 +19,7 @@ NUMBER_WORDS = {
         "fifteen sixteen seventeen eighteen nineteen twenty".split()
     )
 }
-COUNT = rf"(\d{{1,3}}|an?|single|{'|'.join(NUMBER_WORDS)})"
+COUNT = rf"(?:a (?=single))?(\d{{1,3}}|an?|single|{'|'.join(NUMBER_WORDS)})"
 LEAD = (
     r"(?:(?:please |only |always |you )*\b(?:answer|reply|respond|write|speak|say it|put it|give it"
     r"|explain(?: it)?|format it|present it|use|with|as|in|be)\b[ ,:]*"
@@ -116,9 +116,12 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
         (
             r"(?:please )?(?:only |just )?(?:answer|reply|respond|say)(?: only| just)?"
             r"(?: with| by)? (?:only |just )?yes or no\b[:.,]?"
-            r"|\b(?:(?:answer|reply|respond)(?: with| by)? )?\b(?:only|just) (?:an? |the |with the "
-            r"|give the )*"
-            r"(?:answer|name|number|word|city(?: name)?|result|value|label|country|year)\b"
+            r"|(?:(?:answer|reply|respond|return|output|print)(?: with| by)? )?\b(?:only|just) "
+            r"(?:an? |the |with the |give the )*(?:(?:city|capital|country)(?:'s)? )?"
+            r"(?:answer|name|number|word|city|result|value|label|country|year)\b"
+            r"(?: of the (?:city|capital|country)(?! of\b))?"
+            r"|(?:(?:answer|reply|respond) )?\bwith the (?:answer|name|number|word|value) alone\b"
+            r"|\bno (?:full )?sentences?,?(?= (?:just|only))"
             r"|\bno (?:explanation|other words?|other text|full sentence)s?\b|\bnothing else\b",
             "brief",
         ),

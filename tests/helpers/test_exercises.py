@@ -17,6 +17,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from azure.ai.inference.models import ChatCompletions
+from openai import OpenAI
 
 import helpers.exercises as exercises
 from helpers.exercises import check, hint, progress, solution, trials
@@ -325,6 +326,41 @@ def test_a_response_is_judged_without_its_request_on_a_persons_own_endpoint(numb
     response = ChatCompletions({"choices": []})
     outcome = judge(find(number), response if number == "2.1" else lambda endpoint, key: response)
     assert (outcome.status, outcome.note) == (CORRECT, UNSEEN)
+
+
+@pytest.mark.parametrize("number", ["9.1", "9.2", "9.3"])
+def test_a_call_is_judged_by_its_reply_on_a_persons_own_endpoint(number, monkeypatch):
+    monkeypatch.setenv("AZURE_INFERENCE_ENDPOINT", "https://phi4.example")
+    monkeypatch.setenv("AZURE_INFERENCE_CREDENTIAL", KEY)
+    response = ChatCompletions({"choices": []})
+    outcome = judge(find(number), lambda *faults, **settings: response)
+    assert (outcome.status, outcome.note) == (CORRECT, UNSEEN)
+    assert judge(find(number), lambda *faults, **settings: None).status == NOT_YET
+
+
+@pytest.mark.parametrize(
+    ("settings", "came"),
+    [
+        ({"timeout": 20, "max_retries": 0}, ""),
+        ({"timeout": 20}, "`max_retries` 2"),
+        ({"max_retries": 0}, "a client that waits 600 seconds for data"),
+    ],
+)
+def test_a_client_is_judged_by_its_settings_on_a_persons_own_endpoint(settings, came, monkeypatch):
+    monkeypatch.setenv("AZURE_INFERENCE_ENDPOINT", "https://phi4.example")
+    monkeypatch.setenv("AZURE_INFERENCE_CREDENTIAL", KEY)
+    client = OpenAI(base_url="https://phi4.example/v1", api_key=KEY, **settings)
+    outcome = judge(find("10.4"), client)
+    assert (outcome.came, outcome.note) == (came, "" if came else UNSEEN)
+
+
+@pytest.mark.parametrize("number", ["9.4", "10.3"])
+def test_what_needs_a_simulated_failure_says_so_on_a_persons_own_endpoint(number, monkeypatch):
+    monkeypatch.setenv("AZURE_INFERENCE_ENDPOINT", "https://phi4.example")
+    monkeypatch.setenv("AZURE_INFERENCE_CREDENTIAL", KEY)
+    outcome = judge(find(number), lambda *arguments, **settings: None)
+    assert outcome.status == NOT_YET
+    assert outcome.came.startswith("an endpoint that ")
 
 
 # What a notebook uses

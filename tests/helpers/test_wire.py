@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from helpers.settings import ConnectionSettingsError
-from helpers.wire import requests_received, show_last_request
+from helpers.wire import requests_received, show_last_request, statuses
 from simulated_azure.transports.sockets import Simulator
 
 SECRET = "hush-4f0c81b2a9e64b7d93c2"
@@ -209,3 +209,13 @@ def test_a_name_that_may_be_a_key_is_hidden_once_it_is_known(simulator, send, ca
     shown = capsys.readouterr().out
     assert shown.startswith("GET /***?name=***\n")
     assert name not in shown
+
+
+def test_the_statuses_of_the_last_call_are_those_of_its_attempts_only(simulator, send):
+    simulator.azure.journal.clear()
+    with pytest.raises(LookupError, match="received nothing yet"):
+        statuses()
+    for call_id, fault in [("1", "503"), ("2", "503"), ("2", "429"), ("2", "")]:
+        headers = {"x-ms-client-request-id": call_id, "x-simulated-fault": fault}
+        send("POST", "/chat/completions", json=CHAT, headers=headers)
+    assert statuses() == [503, 429, 200]

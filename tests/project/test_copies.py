@@ -198,6 +198,12 @@ def test_files_that_code_reads_and_pages_that_lessons_link_to_lie_beside_the_cop
     assert outside["kit/README.md"].decode() == "[s](snippets/a.py)"
 
 
+def test_a_program_that_a_test_of_the_lessons_has_written_is_no_file_of_the_kit(kit):
+    save(kit / "notebooks" / LESSON, notebook('save_program("my_chat.py")'))
+    (kit / "notebooks" / "my_chat.py").write_text("print()")
+    assert set(copies.copies(kit, kit / copies.FOLDER)) == {LESSON}
+
+
 # What happens to files
 
 
@@ -520,6 +526,7 @@ def test_an_account_that_may_only_read_the_kit_works_in_its_home_folder(tmp_path
 
 def test_git_and_pytest_leave_the_copies_alone(request):
     names = [f"{folder}/{LESSON}" for folder in (copies.FOLDER, "my-lessons-anna")]
+    names.append("notebooks/my_chat.py")
     done = subprocess.run(["git", "check-ignore", *names], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.splitlines() == names
     ignores = request.config.hook.pytest_ignore_collect

@@ -11,6 +11,7 @@ from functools import cache
 from ..facts import load_facts, plain
 from ..words import content_stems
 from .chat import Chat, Reply
+from .given import DELIMITER_PULL, take_apart
 from .sentiment import score
 
 SEPARATORS = [
@@ -65,7 +66,9 @@ def examples_in(message: str) -> tuple[list[Example], str] | None:
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     if len(lines) < 3:
         return None
-    return _labelled_pairs(lines) or _separated(lines)
+    given = take_apart(message)
+    is_task = given is not None and given.protection == DELIMITER_PULL
+    return _labelled_pairs(lines) or _separated(lines, SEPARATORS[:3] if is_task else SEPARATORS)
 
 
 def _labelled_pairs(lines: list[str]) -> tuple[list[Example], str] | None:
@@ -85,9 +88,12 @@ def _labelled_pairs(lines: list[str]) -> tuple[list[Example], str] | None:
     return (examples, query) if examples and query else None
 
 
-def _separated(lines: list[str]) -> tuple[list[Example], str] | None:
-    """Read "text -> label" lines, the last without a label."""
-    for separator in SEPARATORS:
+def _separated(lines: list[str], separators: Sequence[str]) -> tuple[list[Example], str] | None:
+    """Read "text -> label" lines, the last without a label.
+
+    separators: patterns. A colon separates nothing if a task is about a text between delimiters.
+    """
+    for separator in separators:
         examples, query = [], ""
         for line in lines:
             parts = re.split(separator, line.removeprefix("- "))

@@ -20,7 +20,7 @@ DELIMITERS = [
         r'"""(.+?)"""',
         r"'''(.+?)'''",
         r"```(?:\w*\n)?(.+?)```",
-        r"<(\w+)>([^<]+(?:<(?!/\1>)[^<]*)*)</\1>",
+        r"<([\w-]+)>([^<]+(?:<(?!/\1>)[^<]*)*)</\1>",
         r"(?m)^-{3,}\s*$(.+?)^-{3,}\s*$",
         r"(?m)^={3,}\s*$(.+?)^={3,}\s*$",
         r"#{3,}\s*\n?(.+?)#{3,}",
@@ -64,9 +64,12 @@ ASKS_ALREADY = re.compile(
     re.IGNORECASE,
 )
 GUARD = re.compile(
-    r"\b(?:(?:do not|don't|never) (?:follow|obey|execute|carry out|act on|listen to)"
+    r"\b(?:(?:do not|don't|never) "
+    r"(?:follow|obey|execute|carry out|act on|listen to|do (?:what|anything))"
     r"|ignore (?:any|all|every) "
-    r"(?:instructions?|commands?|orders?|requests?)|(?:is|are|as) (?:only |just |nothing but )?"
+    r"(?:instructions?|commands?|orders?|requests?)"
+    r"|(?:instructions?|commands?|orders?|requests?)\b[^.]{0,40}\b(?:must|should|are to) be ignored"
+    r"|(?:is|are|as) (?:only |just |nothing but )?"
     r"(?:data|content|untrusted|quoted text)|not (?:as )?instructions?|even if it (?:says|tells"
     r"|asks))\b",
     re.IGNORECASE,
