@@ -281,6 +281,14 @@ def test_an_unknown_question_gets_the_nearest_that_are_known(say):
     assert "don't know" in answer and answer.count("apital of") >= 2
 
 
+def test_suggestions_that_resemble_each_other_come_to_an_end(ask):
+    choice = ask('Translate "I am hungry" into Spanish', temperature=0, max_tokens=300)["choices"][
+        0
+    ]
+    assert choice["finish_reason"] == "stop"
+    assert choice["message"]["content"].count("in Spanish?") == 2
+
+
 # The tables
 
 
