@@ -1,4 +1,4 @@
-"""Check what a deployment will cost before it starts, and list the deployments that are running."""
+"""Check what a deployment will cost before it starts, list what is running, and delete it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from helpers.prices import NotListedError, PricesError, retail_price
 from helpers.settings import MAX_USD_PER_HOUR, format_usd, parse_usd_per_hour
 
 if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
     from azure.core.credentials import TokenCredential
     from azure.core.exceptions import HttpResponseError
 
@@ -182,6 +183,17 @@ def running(credential: TokenCredential, subscription_id: str) -> list[RunningDe
                     )
                 )
     return sorted(rows, key=lambda row: math.inf if row.usd is None else row.usd, reverse=True)
+
+
+def delete_others(ml: MLClient, endpoint_name: str, *, keep: str) -> None:
+    """Delete all deployments of an endpoint but one, with their instances. Print their names.
+
+    Raises azure.core.exceptions.HttpResponseError as azure-ai-ml does.
+    """
+    for deployment in ml.online_deployments.list(endpoint_name):
+        if deployment.name != keep:
+            ml.online_deployments.begin_delete(deployment.name, endpoint_name).result()
+            print("", deployment.name, "is deleted")
 
 
 def _price_or_none(instance_type: str, region: str) -> Price | None:

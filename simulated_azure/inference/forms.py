@@ -116,13 +116,16 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
         (
             r"(?:please )?(?:only |just )?(?:answer|reply|respond|say)(?: only| just)?"
             r"(?: with| by)? (?:only |just )?yes or no\b[:.,]?"
-            r"|(?:(?:answer|reply|respond|return|output|print)(?: with| by)? )?\b(?:only|just) "
+            r"|(?:(?:answer|reply|respond|return|output|print|say|write|give|state)(?: me)?"
+            r"(?: with| by)? )?\b(?:only|just|nothing but) "
             r"(?:an? |the |with the |give the )*(?:(?:city|capital|country)(?:'s)? )?"
             r"(?:answer|name|number|word|city|result|value|label|country|year)\b"
-            r"(?: of the (?:city|capital|country)(?! of\b))?"
-            r"|(?:(?:answer|reply|respond) )?\bwith the (?:answer|name|number|word|value) alone\b"
-            r"|\bno (?:full )?sentences?,?(?= (?:just|only))"
-            r"|\bno (?:explanation|other words?|other text|full sentence)s?\b|\bnothing else\b",
+            r"(?: of (?:the|this|that) (?:city|capital|country)(?! of\b))?"
+            r"|(?:(?:answer|reply|respond) )?\bwith the (?:(?:city|capital|country)(?:'s)? )?"
+            r"(?:answer|name|number|word|value) (?:alone|only)\b"
+            r"|\b(?:do not|don't) (?:write|use) (?:an? |any )?(?:full |whole )?sentences?\b,?"
+            r"|\bno (?:explanation|other words?|other text|(?:full |whole )?sentence)s?\b,?"
+            r"|\bnothing else\b",
             "brief",
         ),
         (

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import certifi
 import pytest
+from azure.ai.ml import MLClient
 from azure.core.exceptions import HttpResponseError, ODataV4Format
 from azure.identity import DefaultAzureCredential
 
@@ -17,6 +18,7 @@ from helpers.spending import (
     PriceNotAcceptedError,
     RunningDeployment,
     accept_price,
+    delete_others,
     running,
     why_refused,
 )
@@ -274,3 +276,13 @@ def test_a_deployment_created_in_the_future_of_this_clock_has_cost_nothing(
     deployments["blue"].created = subscription.clock + 3600
     (row,) = list_running(subscription)
     assert (row.minutes, row.usd) == (0, 0)
+
+
+def test_all_deployments_but_one_are_deleted_and_named(subscription, deployments, capsys):
+    deployments["green"] = replace(deployments["blue"], name="green")
+    [row, _] = list_running(subscription)
+    workspace = (row.resource_group, row.workspace)
+    ml = MLClient(DefaultAzureCredential(), subscription.id, *workspace, enable_telemetry=False)
+    delete_others(ml, "friday-demo", keep="blue")
+    assert [*deployments] == ["blue"]
+    assert "green is deleted" in capsys.readouterr().out

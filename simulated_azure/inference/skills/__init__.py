@@ -21,7 +21,7 @@ from .knowledge import choices, facts, meaning_of_kind, membership, verification
 from .letters import in_order, letters
 from .sentiment import sentiment
 from .sums import longer_sums, sums
-from .texts import texts
+from .texts import only_source, texts
 from .told import acknowledge, not_told, ordered_words, orders, told, told_facts
 from .units import conversion
 from .verses import verses
@@ -59,7 +59,7 @@ __all__ = [
 ]
 
 # Before any question of the data files
-FIRST: Sequence[Skill] = (sums, told, told_facts, throws)
+FIRST: Sequence[Skill] = (only_source, sums, told, told_facts, throws)
 # After the questions that a message asks word for word
 BEFORE_QUESTIONS: Sequence[Skill] = (
     in_order,

@@ -6,11 +6,12 @@ import json
 import math
 import re
 from collections import Counter
+from dataclasses import replace
 
 from ..facts import load_facts
 from ..words import FILLERS, content_stems, sentences, stem, words
 from .chat import Chat, Reply
-from .given import MAX_LENGTH, Given, take_apart, tempt
+from .given import MAX_LENGTH, QUOTE_PULL, Given, take_apart, tempt
 from .sums import needs_reckoning
 
 SUMMARY = re.compile(
@@ -58,6 +59,11 @@ NOT_THERE = (
 )
 ONLY_TEXT = re.compile(
     r"\b(text|article|passage|below|above|document|context|paragraph)\b", re.IGNORECASE
+)
+# A system message that lets the model answer from its text only, and has a text of its own
+ONLY_SOURCE = re.compile(
+    r"\b(?:only|nothing but)\b[^.]{0,40}\b(?:text|article|passage|context|document|paragraph)\b",
+    re.IGNORECASE,
 )
 TASK_WORDS = frozenset(
     map(
@@ -393,6 +399,13 @@ def _value_in(question: str, line: str) -> str:
     return ""
 
 
+def only_source(chat: Chat) -> Reply | None:
+    """Answer a question from the text in a system message that allows no other source."""
+    if not ONLY_SOURCE.search(chat.system) or take_apart(chat.message):
+        return None
+    return from_earlier_text(replace(chat, earlier=()))
+
+
 def from_earlier_text(chat: Chat) -> Reply | None:
     """Answer a question with a sentence of the system message or of an earlier message.
 
@@ -404,6 +417,8 @@ def from_earlier_text(chat: Chat) -> Reply | None:
         return None
     for source in (*reversed(chat.earlier), chat.system):
         given = take_apart(source)
+        if given and given.protection == QUOTE_PULL and len(sentences(given.text)) < 2:
+            given = None  # such as the words that are to be said
         body = given.text if given else source
         lines = [
             line
@@ -431,7 +446,7 @@ def _is_instruction(line: str) -> bool:
     return bool(
         re.match(
             r"(?:please )?(?:you (?:are|will|should|must|answer|speak|always|only)|answer|reply"
-            r"|respond|be|do not|don't|never"
+            r"|respond|be|do not|don't|never|only"
             r"|always|use|if|write|speak|keep|give|explain|classify|summari[sz]e|say)\b",
             line,
             re.I,
