@@ -72,9 +72,11 @@ def _look(result: Call, expected: str) -> str:
         return "what if the name is not in the table?"
     if isinstance(result.error, IndexError):
         return "what if the name is not a path?"
+    if "concatenate" in str(result.error):
+        return "an f-string takes a number, too: `f\"{name} reads ...\"`"
     if isinstance(result.error, TypeError | AttributeError):
         return "the name is in `.model` of a reply, and in `.model_name` of what `/info` says"
-    text = str(result.value)
+    text = str(result.value).replace(",", "")
     if text.startswith("Phi-4 "):
         return "`Phi-4` is also the beginning of other names: compare whole names"
     if isinstance(result.value, tuple | list):
@@ -84,7 +86,7 @@ def _look(result: Call, expected: str) -> str:
     if all(word in text for word in re.findall(r"[\w.-]+\b", expected)):
         return "the spaces and the punctuation of the line"
     if " reads " in expected and text.startswith(expected.partition(" reads ")[0] + " reads "):
-        return "the facts of this model, not of another: `family[name]`; the field is `context`"
+        return "the context of this model, not of another: `family[name]`"
     return "ask the client that was handed in, and use what it says"
 
 
