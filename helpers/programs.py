@@ -40,11 +40,11 @@ def source_of(part: str | Callable) -> str:
         return part.strip("\n")
     try:
         return inspect.getsource(part).strip("\n")
-    except (OSError, TypeError) as error:
+    except (OSError, TypeError):
         name = getattr(part, "__name__", type(part).__name__)
         raise TypeError(
             f"{name} has no source, expected a text or a function that a cell has defined"
-        ) from error
+        ) from None
 
 
 def stamped(source: str) -> str:

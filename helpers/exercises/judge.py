@@ -4,11 +4,16 @@ An answer is untouched if it is `...` or a list, tuple or dict that still holds 
 function that does just what the stub's function of the same name does: their compiled code is
 equal. So a function whose body is `...` is recognised, and one that has to be repaired, too. For
 the latter, the outcome says what it does now.
+
+Where the stub defines a function, nothing else is handed to the check: not what the function
+returns, nor a class, nor a generator, nor a function with other parameters.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
+import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from types import CodeType, FunctionType
@@ -17,7 +22,7 @@ from typing import Any
 from helpers.exercises import trials
 from helpers.exercises.data import Exercise
 from helpers.exercises.outcomes import NOT_YET, UNTOUCHED, Outcome, not_yet
-from helpers.exercises.trials import hide, run_limited, show_error
+from helpers.exercises.trials import hide, kind, run_limited, show_error
 
 FILL_IN = "replace `...` by your answer and run the cell again."
 REPAIR = "repair the code and run the cell again."
@@ -42,7 +47,7 @@ def judge(
         untouched = is_untouched(exercise, answer)
         if untouched and not is_to_repair(answer):
             return Outcome(UNTOUCHED, look=FILL_IN)
-        result = (check or check_of(exercise))(answer)
+        result = misfit(exercise, answer) or (check or check_of(exercise))(answer)
         if not isinstance(result, Outcome):
             raise TypeError("the check returned no outcome")
         return Outcome(UNTOUCHED, result.came, look=REPAIR) if untouched else result
@@ -87,6 +92,60 @@ def is_untouched(exercise: Exercise, answer: Any) -> bool:
         and _essence(code) == _essence(answer.__code__)
         for code in stub.co_consts
     )
+
+
+def misfit(exercise: Exercise, answer: Any) -> Outcome | None:
+    """Return not yet if the stub defines a function and something of another kind came."""
+    name = exercise.handed_in
+    stub = _definition(exercise.stub, name)
+    if stub is None:
+        return None
+    if isinstance(answer, type) or not callable(answer):
+        return not_yet(
+            f"{kind(answer)} in place of the function",
+            f"`{name}` itself, so that the check can call it",
+            f'a `def`, and no parentheses behind the name: `check("{exercise.number}", {name})`',
+        )
+    yields = inspect.isgeneratorfunction(answer) or inspect.isasyncgenfunction(answer)
+    if yields and not _yields(_definition(exercise.solution, name) or stub):
+        return not_yet(
+            "a function with `yield`: a call of it only makes a generator",
+            "a function that returns its result",
+            "`return` instead of `yield`",
+        )
+    if not _accepts(answer, stub.args):
+        return not_yet(
+            f"a function with the parameters {inspect.signature(answer)}",
+            f"({ast.unparse(stub.args)})",
+            "leave the line with `def` as the task has it",
+        )
+    return None
+
+
+def _definition(code: str, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """Return the definition of a function at the top level of some code."""
+    for node in ast.parse(code).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
+            return node
+    return None
+
+
+def _yields(function: ast.AST) -> bool:
+    """Return True for a function with yield."""
+    return any(isinstance(node, ast.Yield | ast.YieldFrom) for node in ast.walk(function))
+
+
+def _accepts(function: Callable, parameters: ast.arguments) -> bool:
+    """Return True if a function can be called as the parameters of the stub say."""
+    required = len(parameters.args) - len(parameters.defaults)
+    names = [each.arg for each in parameters.args[required:] + parameters.kwonlyargs]
+    try:
+        inspect.signature(function).bind(*[None] * required, **dict.fromkeys(names))
+    except TypeError:
+        return False
+    except ValueError:  # it does not tell its parameters
+        return True
+    return True
 
 
 def is_to_repair(answer: Any) -> bool:

@@ -9,7 +9,7 @@ from azure.core.exceptions import AzureError
 
 from helpers.exercises.clients import FAULT, UNSEEN, is_simulated, requests_of
 from helpers.exercises.outcomes import Outcome, correct, not_yet
-from helpers.exercises.trials import call, kind, show
+from helpers.exercises.trials import call, show
 from helpers.wire import CALL_ID
 
 FEW = "429; retry-after=0.01"  # the client's own repetitions would hardly wait
@@ -31,7 +31,7 @@ def check_9_1(answer: Any) -> Outcome:
         )
     if not isinstance(result.value, ChatCompletions):
         return not_yet(
-            f"it returned {show(result.value)}, {kind(result.value)}",
+            result.came,
             "the reply",
             "`return ask(...)`",
         )
@@ -71,7 +71,8 @@ def check_9_2(answer: Any) -> Outcome:
             return not_yet(
                 f"with {name}, it returned {show(result.value)}",
                 "the error is raised",
-                "an error that is caught and not raised is lost",
+                "an error that is caught and not raised is lost: `raise` in the `except`"
+                + (", after the fourth attempt, too" if expected == 4 else ""),
             )
         number = len(requests or [])
         if not number:
@@ -91,7 +92,9 @@ def check_9_2(answer: Any) -> Outcome:
             )
         if fails and not isinstance(result.error, AzureError):
             return not_yet(
-                f"with {name}, {result.failure}", "the last error of the client", "a bare `raise`"
+                f"with {name}, {result.failure}",
+                "the last error of the client",
+                "`raise` without a name, in the `except`: only there does the error exist",
             )
         if not fails and not isinstance(result.value, ChatCompletions):
             came = result.failure or f"it returned {show(result.value)}"
@@ -104,7 +107,9 @@ def check_9_2(answer: Any) -> Outcome:
             return not_yet(
                 f"with {name}, it waited {len(waits)} times",
                 f"{number - 1} waits between {number} attempts",
-                "call `sleep` only before another attempt",
+                "call `sleep` only before another attempt"
+                if waits
+                else "call `sleep(...)`, the parameter, and not `time.sleep`",
             )
     return _misses_time_out(answer) or _ignores_retry_after(answer) or correct()
 

@@ -20,9 +20,11 @@ QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
 LOOKS = {  # a piece of an error -> where to look
     "IndexError": "a chunk without choices has no `choices[0]`",
     "CompletionUsage": "step 6: attributes replace brackets",
-    "total_tokens": "the chunk with the usage has no choices, so read `usage` outside of the `if`",
+    "'NoneType'": "the chunk with the usage has no choices: read `usage` outside the `if`",
     "NotFoundError": "*serve* knows its model by another name, which `model_name(client)` returns",
     "model_extras": "step 5: extras become arguments of the call",
+    "argument 'headers'": "step 5: `headers` become `extra_headers`",
+    "dictionary update": "`extra_headers=` takes a dictionary: `passed_on`",
     "subscriptable": "step 6: attributes replace brackets",
     "Missing required": "the new package needs `model`",
     "no attribute 'complete'": "the call is `client.chat.completions.create(...)`",
@@ -61,6 +63,18 @@ def chats(requests: list | None) -> list[dict]:
     return [each for each in requests or [] if each["path"].endswith("/chat/completions")]
 
 
+def asks_another(request: dict, server: str, passed: str) -> Outcome | None:
+    """Return not yet if a request does not come from the client of the check.
+
+    server: the header of that client says it. passed: what the function gets.
+    """
+    if not is_simulated() or request["headers"].get("x-simulated-server") == server:
+        return None
+    return not_yet(
+        "a request of another client", f"one of `{passed}`", f"use `{passed}`, which is handed in"
+    )
+
+
 def missing(request: dict, *names: str) -> Outcome | None:
     """Return not yet if the body of a request lacks one of these settings."""
     body = request["body"] if isinstance(request["body"], dict) else {}
@@ -92,12 +106,14 @@ def check_10_1(answer: Any) -> Outcome:
         text, usage = reply.choices[0].message.content, reply.usage
         result, requests = requests_of(answer, create)
         sent = chats(requests)[-1] if chats(requests) else None
+        if sent and (problem := asks_another(sent, server, "create")):
+            return problem
         if sent and not sent["body"].get("stream"):
             return not_yet("a request without `stream=True`", "a stream", "the call of `create`")
         if sent and (problem := missing(sent, "stream_options")):
             return problem
         if result.error is not None:
-            look = look_for(result.failure, "the last line of the function")
+            look = look_for(result.failure, "the line that raises it, and steps 6 and 7")
             return not_yet(result.failure, "it prints the text and returns a number", look)
         if result.value == usage.completion_tokens:
             return not_yet(
@@ -114,6 +130,8 @@ def check_10_1(answer: Any) -> Outcome:
             )
         if text not in result.printed:
             return not_yet(f"it printed {show(result.printed)}", show(text), "`print` in the loop")
+        if result.value is None:
+            return not_yet("it returned None", f"{usage.total_tokens}", "`return` after the loop")
         if result.value != usage.total_tokens:
             return not_yet(
                 f"it returned {show(result.value)}", f"{usage.total_tokens}", "the last line"
@@ -128,17 +146,19 @@ def check_10_2(answer: Any) -> Outcome:
         result, requests = requests_of(answer, new_client(server))
         sent = chats(requests)
         if sent:
+            if problem := asks_another(sent[-1], server, "client"):
+                return problem
             problem = missing(sent[-1], "logprobs", "temperature", "max_tokens")
             if problem := problem or header_missing(sent[-1]):
                 return problem
         if result.error is not None:
-            look = look_for(result.failure, "which object has no such thing?")
+            look = look_for(result.failure, "the line that raises it, and steps 4 to 6")
             return not_yet(f"{where}{result.failure}", "a token and a number", look)
         value = result.value
         is_pair = isinstance(value, tuple | list) and len(value) == 2
         if not is_pair or not isinstance(value[0], str) or not isinstance(value[1], float):
             return not_yet(
-                f"{where}it returned {show(value)}, {kind(value)}",
+                f"{where}{result.came}",
                 "two values, as `first_token_old` returns them",
                 "`return token.token, token.logprob`",
             )

@@ -187,6 +187,7 @@ def _look_at(error: BaseException) -> str:
         ("HTTP Error 404", "the address: the variable `url` holds it"),
         ("NameError", "a name that the lesson does not define; look at its spelling"),
         ("byte indices", "`json.load(reply)` makes Python's objects of the reply"),
+        ("HTTPResponse", "`json.load(reply)` makes Python's objects of the reply"),
         ("not subscriptable", "`json.load(reply)` makes Python's objects of the reply"),
     ):
         if piece in message:

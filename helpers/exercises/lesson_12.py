@@ -64,8 +64,11 @@ def check_12_1(answer: Any) -> Outcome:
                 "a dict",
                 "`json.loads` makes a dict of the text that you cut out",
             )
-        came = result.failure or f"it returned {show(result.value)}"
-        return not_yet(f"with {name}, {came}", show(expected), look)
+        if result.error is None and result.value is None:
+            look = "the last line of the function: `return` the dict"
+        elif isinstance(result.value, dict) and "population_millions" in result.value:
+            look = "the parameter `text`: it holds the answer, and the name `answer` another one"
+        return not_yet(f"with {name}, {result.came}", show(expected), look)
     for name, text in NO_OBJECT.items():
         result = call(answer, text)
         if isinstance(result.error, ValueError):
@@ -161,12 +164,15 @@ def check_12_3(answer: Any) -> Outcome:
         result = call(answer, text)
         if result.error is None and result.value == [*PLANETS]:
             continue
-        came = result.failure or f"it returned {show(result.value)}"
-        return not_yet(f"with {name}, {came}", show([*PLANETS]), "the list under the key `planets`")
+        look = "the list under the key `planets`"
+        look = f"`return` {look}" if result.value is None and result.error is None else look
+        return not_yet(f"with {name}, {result.came}", show([*PLANETS]), look)
     for name, (text, look) in BAD_PLANETS.items():
         result = call(answer, text)
         came = result.failure or f"it returned {show(result.value)}"
         if not isinstance(result.error, ValueError):
+            if isinstance(result.value, ValueError):
+                look = "`raise ValueError(...)`, and not `return`"
             if isinstance(result.error, AssertionError):
                 look = "`raise ValueError(...)`: Python may be told to leave out each `assert`"
             return not_yet(f"with {name}, {came}", "ValueError", look)

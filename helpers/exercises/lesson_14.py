@@ -24,7 +24,7 @@ BYE_IN_A_QUESTION = ["Bye, bye, blackbird?", " bye ", "What is 2 + 2?"]
 
 PIECES = ("Paris", " is", " big.")
 TEXT, TOKENS = "".join(PIECES), 9
-COUNT = {"total_tokens": TOKENS}
+COUNT = {"prompt_tokens": 5, "completion_tokens": 4, "total_tokens": TOKENS}
 ROLE, END, USAGE = chunk(""), chunk("", "stop"), chunk(usage=COUNT)
 WORDS = [chunk(piece) for piece in PIECES]
 BROKEN = [ROLE, *WORDS[:2]]
@@ -71,7 +71,7 @@ def check_14_1(answer: Any) -> Outcome:
     taken = take(result.value, feed)
     came, look = _line_problem(taken.items, QUESTIONS)
     if taken.error is not None:
-        came, look = f"it raised {show_error(taken.error)}", ""
+        came, look = f"it raised {show_error(taken.error)}", _reading_look(taken.error)
     elif taken.items == QUESTIONS[:1]:
         came, look = "it ended at an empty line", "leave out that line, and go on"
     elif not came and taken.reads[0] > 1:
@@ -93,6 +93,17 @@ def check_14_1(answer: Any) -> Outcome:
             "only the whole line `bye` ends the conversation",
         )
     return correct()
+
+
+def _reading_look(error: BaseException) -> str:
+    """Return where to look if a generator has raised this error."""
+    if "StopIteration" in str(error):
+        return "`return` ends a generator"
+    if "input" in str(error):
+        return "the lines come from the parameter `lines`: do not call `input` here"
+    if isinstance(error, TypeError | AttributeError):
+        return "what a person types can only be read in a loop: `for line in lines:`"
+    return ""
 
 
 def _line_problem(items: list, expected: list[str]) -> tuple[str, str]:
@@ -145,11 +156,15 @@ def check_14_2(answer: Any) -> Outcome:
         value = result.value
         if result.error is not None or not isinstance(value, tuple | list) or len(value) != 2:
             came = result.failure or f"it returned {show(value)}"
+            if isinstance(result.error, ConnectionError) and name == "a whole stream":
+                look = "only after the loop is it certain that no chunk had a finish reason"
             return not_yet(f"with {name}, {came}", expected, look)
         if value[0] != TEXT:
             return not_yet(
                 f"with {name}, the text was {show(value[0])}", expected, "join all pieces"
             )
+        if value[1] in (COUNT["prompt_tokens"], COUNT["completion_tokens"]):
+            look = "`total_tokens` of the usage counts prompt and answer"
         if value[1] != tokens:
             return not_yet(f"with {name}, it returned {show(value[1])} tokens", expected, look)
         late = [count for count, text in enumerate(feed.printed) if PIECES[0] in text]
@@ -197,6 +212,10 @@ def check_14_3(answer: Any) -> Outcome:
         came, look = _trim_problem(result.value, expected, budget)
         if result.error is not None:
             came, look = result.failure, ""
+            if isinstance(result.error, TypeError):
+                look = "`messages[0]` is a message, and `messages[:1]` a list with that message"
+            elif len(expected) == 2:
+                look = "if nothing is left to leave out, return what is left, without an error"
         elif not came and messages != talk:
             came = "the list that was handed in is shorter now"
             look = "begin with `kept = list(messages)`, and change only `kept`"
@@ -225,7 +244,7 @@ def _trim_problem(value: Any, expected: list[dict], budget: int) -> tuple[str, s
     if len(value) > len(expected):
         return (
             f"there were still too many tokens: {tokens_in(value)}, with a budget of {budget}",
-            "one turn less may not be enough: `while`",
+            "one turn less may not be enough: `while`, and count with `tokens_in`",
         )
     return "more was left out than necessary", "what has exactly as many tokens as the budget fits"
 
@@ -253,6 +272,12 @@ def check_14_4(answer: Any) -> Outcome:
             f"{path.name}, which still waits for: {names}",
             look="write these functions, then run this cell again.",
         )
+    if _is_no_generator(tree, "typed_lines"):
+        return not_yet(
+            f"in {path.name}, `typed_lines` has no `yield`",
+            "a generator, which hands on each line before the next one is typed",
+            '`yield input("You: ")` in the loop',
+        )
     talk, broken, long = run_program(path, [TALK, BREAK, LONG])
     return (
         _judge_talk(talk)
@@ -268,6 +293,13 @@ def check_14_4(answer: Any) -> Outcome:
 
 
 check_14_4.seconds = 400.0  # three processes, side by side, on a slow computer
+
+
+def _is_no_generator(tree: ast.Module, name: str) -> bool:
+    """Return True if a program has a function of this name, and no `yield` is in it."""
+    bodies = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name]
+    yields = (ast.Yield, ast.YieldFrom, ast.GeneratorExp)
+    return any(not any(isinstance(n, yields) for n in ast.walk(body)) for body in bodies)
 
 
 def _untouched_in(tree: ast.Module) -> dict[str, str]:
@@ -333,6 +365,12 @@ def _judge_break(run: Run) -> Outcome | None:
             f"at the end of the input: {run.failure}",
             "it ends without an error",
             "`except EOFError: return` in `typed_lines`",
+        )
+    if run.status is None and len(run.requests) == len(BREAK.lines):
+        return not_yet(
+            f"after the end of the input, {run.failure}",
+            "it ends",
+            "`return` after `except EOFError:`; with `pass`, the loop goes on",
         )
     if run.failure:
         return not_yet(

@@ -11,12 +11,15 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Any
 
 from helpers.connect import _connection, simulation
 from helpers.settings import CREDENTIAL, ENDPOINT
@@ -25,7 +28,9 @@ if TYPE_CHECKING:
     from simulated_azure.transports.sockets import Simulator
 
 RUN_SECONDS = 120.0  # that a program may take, on the slowest computer
-MAX_OUTPUT = 20_000  # characters
+MAX_OUTPUT = 20_000  # bytes that are kept
+POLL_SECONDS = 0.2
+MAX_PRINTED = 2_000_000  # bytes; a program that prints more is ended
 
 
 @dataclass(frozen=True)
@@ -46,17 +51,21 @@ class Session:
 class Run:
     """What a program did: what it printed, its status (None: it did not end), what arrived.
 
-    requests: the messages of each request, as (role, text).
+    is_flood: True if it was ended because it printed without an end. requests: the
+    messages of each request, as (role, text).
     """
 
     printed: str
     errors: str
     status: int | None
+    is_flood: bool
     requests: list[list[tuple[str, str]]]
 
     @property
     def failure(self) -> str:
         """Return in words how the program failed, or ""."""
+        if self.is_flood:
+            return "it printed without an end"
         if self.status is None:
             return f"it was still running after {RUN_SECONDS:.0f} seconds"
         if self.status == 0:
@@ -127,22 +136,37 @@ def _session_of(messages: list[tuple[str, str]], sessions: Sequence[Session]) ->
 
 def _run(
     path: Path, session: Session, environment: Mapping[str, str]
-) -> tuple[str, str, int | None]:
-    """Return (what a program printed, its errors, its status) for one session."""
-    try:
-        process = subprocess.run(
+) -> tuple[str, str, int | None, bool]:
+    """Return (what a program printed, its errors, its status, is_flood) for one session."""
+    with TemporaryFile() as lines, TemporaryFile() as printed, TemporaryFile() as errors:
+        lines.write("".join(f"{line}\n" for line in session.lines).encode())
+        lines.seek(0)
+        process = subprocess.Popen(
             [sys.executable, path.name],
             cwd=path.parent,
             env={**environment, **session.variables},
-            input="".join(f"{line}\n" for line in session.lines),
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=RUN_SECONDS,
+            stdin=lines,
+            stdout=printed,
+            stderr=errors,
         )
-    except subprocess.TimeoutExpired:
-        return "", "", None
-    return process.stdout[-MAX_OUTPUT:], process.stderr[-MAX_OUTPUT:], process.returncode
+        is_flood, end = False, time.monotonic() + RUN_SECONDS
+        try:
+            while process.poll() is None and not is_flood and time.monotonic() < end:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(POLL_SECONDS)
+                is_flood = os.fstat(printed.fileno()).st_size > MAX_PRINTED
+            status = process.poll()
+        finally:
+            process.kill()
+            process.wait()
+        return _tail(printed), _tail(errors), status, is_flood
+
+
+def _tail(file: IO[bytes]) -> str:
+    """Return the text of the last MAX_OUTPUT bytes of a file."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - MAX_OUTPUT))
+    text = file.read().decode("utf-8", errors="replace")
+    return text.replace("\r\n", "\n")
 
 
 @cache

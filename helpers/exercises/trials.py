@@ -93,6 +93,17 @@ class Call:
         """Return in words how the call failed, or ""."""
         return f"it raised {show_error(self.error)}" if self.error is not None else ""
 
+    @property
+    def came(self) -> str:
+        """Return in words what came of the call."""
+        if self.failure:
+            return self.failure
+        if self.value is None and self.printed.strip():
+            return "it printed a text and returned None"
+        shown, kind_of_value = show(self.value), kind(self.value)
+        speaks_for_itself = type(self.value).__name__ in shown or shown == kind_of_value
+        return f"it returned {shown}" + ("" if speaks_for_itself else f", {kind_of_value}")
+
 
 def call(function: Any, *arguments: Any, **keywords: Any) -> Call:
     """Call a learner's function and return what happened. A coroutine is run to its end."""
@@ -231,7 +242,8 @@ def kind(value: Any) -> str:
         return names[type(value)]
     if isinstance(value, type) or inspect.isroutine(value):
         return show(value)
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+    starts_with_vowel = name[:1].lower() in "aeiou" or name.startswith("HTTP")
+    return f"{'an' if starts_with_vowel else 'a'} {name}"
 
 
 def hide(text: str) -> str:

@@ -148,7 +148,16 @@ class Facts:
         self._kinds = {
             tuple(words(name)): kind for kind in self.kinds.values() for name in kind.names
         }
+        self._kinds_abroad = {
+            (code, tuple(words(name))): self.kinds[id]
+            for id, entry in _toml(folder / "kinds.toml").items()
+            for code, names in entry.get("called", {}).items()
+            for name in names
+        }
         self._kinds_of: dict[tuple[str, ...], list[Kind]] = {}
+        for id, entry in _toml(folder / "kinds.toml").items():
+            for name in entry.get("also", ()):
+                self._kinds_of.setdefault(plain(name), []).append(self.kinds[id])
         for kind in self.kinds.values():
             for member in kind.members:
                 self._kinds_of.setdefault(plain(member), []).append(kind)
@@ -160,6 +169,7 @@ class Facts:
                     self._units[name] = self._units[name.casefold()] = unit
         self.words = _toml(folder / "words.toml")
         self.dictionary = [row.split(";") for row in self.words["dictionary"]["rows"]]
+        self.dictionary_languages = tuple(self.words["dictionary"]["languages"])
         for thing in self._all("animals", "plants", "elements"):
             self.dictionary.append([thing.name, thing.value("de"), thing.value("fr")])
         for kind in self.kinds.values():
@@ -218,6 +228,10 @@ class Facts:
     def kind(self, name: str) -> Kind | None:
         """Return the kind with a name."""
         return self._kinds.get(tuple(words(name)))
+
+    def kind_called(self, name: str, language: str) -> Kind | None:
+        """Return the kind with a name in a language, "de" or "fr"."""
+        return self._kinds_abroad.get((language, tuple(words(name))))
 
     def kinds_of(self, name: str) -> list[Kind]:
         """Return the kinds that something belongs to."""

@@ -114,13 +114,18 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
             "language",
         ),
         (
-            r"(?:(?:answer|reply|respond|return|output|print)(?: with| by)? )?\b(?:only|just) "
-            r"(?:the |with the |give the )*(?:(?:city|capital|country)(?:'s)? )?"
+            r"(?:please )?(?:only |just )?(?:answer|reply|respond|say)(?: only| just)?"
+            r"(?: with| by)? (?:only |just )?yes or no\b[:.,]?"
+            r"|(?:(?:answer|reply|respond|return|output|print|say|write|give|state)(?: me)?"
+            r"(?: with| by)? )?\b(?:only|just|nothing but) "
+            r"(?:an? |the |with the |give the )*(?:(?:city|capital|country)(?:'s)? )?"
             r"(?:answer|name|number|word|city|result|value|label|country|year)\b"
-            r"(?: of the (?:city|capital|country)(?! of\b))?"
-            r"|(?:(?:answer|reply|respond) )?\bwith the (?:answer|name|number|word|value) alone\b"
-            r"|\bno (?:full )?sentences?,?(?= (?:just|only))"
-            r"|\bno (?:explanation|other words?|other text|full sentence)s?\b|\bnothing else\b",
+            r"(?: of (?:the|this|that) (?:city|capital|country)(?! of\b))?"
+            r"|(?:(?:answer|reply|respond) )?\bwith the (?:(?:city|capital|country)(?:'s)? )?"
+            r"(?:answer|name|number|word|value) (?:alone|only)\b"
+            r"|\b(?:do not|don't) (?:write|use) (?:an? |any )?(?:full |whole )?sentences?\b,?"
+            r"|\bno (?:explanation|other words?|other text|(?:full |whole )?sentence)s?\b,?"
+            r"|\bnothing else\b",
             "brief",
         ),
         (
@@ -255,14 +260,23 @@ def _words(text: str, form: Form, brief: str) -> str:
         return text
     if len(candidates) <= form.words:
         return text
+    if brief and not form.is_limit and form.words == len(brief.split()) + 2:
+        return f"It is {brief}."
     value = [
         sum(len(word) for word in words(word) if word not in SMALL_WORDS) for word in candidates
     ]
 
+    named = set(words(brief))
+    ends_sentence = [bool(re.search(r"[.!?:][\"'”)]*$", word)) for word in candidates]
+
     def worth(begin: int) -> float:
         window = value[begin : begin + form.words]
         ends = (window[0] > 0) + (window[-1] > 0)
-        return sum(window) * (1 + ends) / (1 + begin / 25)
+        result = sum(window) * (1 + ends) / (1 + begin / 25)
+        if any(ends_sentence[begin : begin + form.words - 1]):
+            result /= 100  # a run of words from two sentences says little
+        has_brief = named and named <= set(words(" ".join(candidates[begin : begin + form.words])))
+        return result * 10 if has_brief else result
 
     begin = max(range(len(candidates) - form.words + 1), key=lambda place: (worth(place), -place))
     window = [word.strip(".,;:!?\"'()") for word in candidates[begin : begin + form.words]]

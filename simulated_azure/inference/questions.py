@@ -24,9 +24,11 @@ from rapidfuzz.distance import OSA
 from ..http import run_to_end
 from .facts import load_facts
 from .forms import Form, apply, read_form
-from .model import PREFERRED_COUNT, Topic
+from .model import MAX_CONTEXT, PREFERRED_COUNT, Topic
 from .skills import AFTER_QUESTIONS, BEFORE_QUESTIONS, EXAMPLES, FIRST, Chat, Reply, first_reply
 from .skills.given import take_apart
+from .skills.knowledge import whole_kind
+from .skills.verses import verses_subject
 from .tokens import encode
 from .words import FILLER_STEMS, MAX_TEXT_LENGTH, stem, words
 
@@ -42,12 +44,36 @@ CORE_FORMS = 0.5  # the core of a question is the words that at least this share
 UNKNOWN_WORD_WEIGHT = 5.5
 EXACT = 0.99  # the score of a text that has the words of a form and no others
 MIN_NEARNESS = 0.25  # the least that a suggested question must share with an unknown one
+COMMON_RUN = MAX_CONTEXT - 1  # tokens that no two suggestions may have in common
 DEFAULT_EXAMPLES = ("What is a token?", "What is 12 times 7?", "Tell me a joke")
 QUESTION_WORDS = frozenset(map(stem, "who when where how why many much".split()))
 # Words that make another question of a question
 CHANGES = frozenset("second third fourth fifth least former old isn neighbour neighbor".split())
 # Words that a message may have which only asks for another form.
 WISH_STEMS = FILLER_STEMS | frozenset(map(stem, "again only same it answer reply more all".split()))
+
+# A question for what a word means
+DEFINITION = re.compile(
+    r"^\W*(?:(?:what(?:'s| is| are) (?:an? |the )?(?:term |word )?[\w-]+"
+    r"|what (?:does|do|is meant by) .+?(?: mean)?|define .+|(?:the )?(?:meaning|definition) of .+"
+    r"|explain (?:an? |the |what )?[\w-]+|.+ (?:meaning|definition)))\W*$",
+    re.IGNORECASE,
+)
+MEANS = re.compile(
+    r"^\W*(?:what (?:does|do) (?!(?:it|that|this|you|they|he|she)\b)"
+    r"(?:the (?:word|term) )?[\"'“]?(.+?)[\"'”]? mean"
+    r"|(?:define|what is meant by|(?:what is )?the (?:meaning|definition) of|meaning of)"
+    r" (.+?))\W*$",
+    re.IGNORECASE,
+)
+ANOTHER = re.compile(
+    r"\b(another|one more|a different|a new)\b(?! (?:word|name) for\b)", re.IGNORECASE
+)
+ANOTHER_ONE = re.compile(
+    r"\W*(?:(?:and|please|now|ok|tell me|give me)\W+)*(?:another|one more)(?: one)?"
+    r"(?:,? please)?\W*$",
+    re.IGNORECASE,
+)
 
 # What stands before a phrase that is not meant: "you are not a pirate".
 NEGATION = re.compile(r"\b(?:not|never|don't|without)\s(?:\w+\s){0,2}$", re.IGNORECASE)
@@ -62,6 +88,8 @@ class Question:
     The answers of all questions are the model's training text. ask: the forms. answers: the
     preferred one first. family: a question can follow any other question of its family, and then
     the short forms in follow ask it, too ("And in France?"). styles: manner -> answers in it.
+    is_apart: True if its answers are no training text of the others. They can be changed without
+    a change of the probabilities that the lessons show.
     """
 
     id: str
@@ -70,19 +98,22 @@ class Question:
     family: str = ""
     follow: tuple[str, ...] = ()
     styles: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    is_apart: bool = False
 
 
 def load_questions(folder: Path = ANSWERS) -> list[Question]:
     """Return all questions of the data files in a folder, by file name and place in the file."""
     questions = []
     for path in sorted(folder.glob("*.toml")):
-        for entry in tomllib.loads(path.read_text(encoding="utf-8")).get("question", ()):
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        for entry in data.get("question", ()):
             styles = {manner: tuple(texts) for manner, texts in entry.pop("styles", {}).items()}
             lists = {
                 key: tuple(value) if isinstance(value, list) else value
                 for key, value in entry.items()
             }
-            questions.append(Question(**lists, styles=styles))
+            is_apart = data.get("apart", False)
+            questions.append(Question(**lists, styles=styles, is_apart=is_apart))
     return questions
 
 
@@ -207,9 +238,20 @@ class Recogniser:
     def says_something_else(self, text: str, id: str) -> bool:
         """Return True if a text has a word that changes a question and that no form of it has.
 
-        That is a name with a capital letter, not as the first word ("in Africa"), or one of
-        CHANGES ("the second largest").
+        That is a name with a capital letter, not as the first word ("in Africa"), one of CHANGES
+        ("the second largest"), or the subject of a poem or a story.
         """
+        subject = verses_subject(text)
+        if (
+            id
+            and subject
+            and not any(
+                id in self._ids_with.get(self._root(self.correct_spelling(word)), ())
+                for word in words(subject)
+                if stem(word) not in FILLER_STEMS
+            )
+        ):
+            return True
         for word in CHANGES.intersection(words(text)):
             if id not in self._ids_with.get(self._root(word), ()):
                 return bool(id)
@@ -312,6 +354,21 @@ def _shown(forms: Sequence[str]) -> str:
     return next((form for form in plain if form.endswith("?")), plain[0] if plain else "")
 
 
+def _without_common_runs(texts: Iterable[str]) -> list[str]:
+    """Return the texts that have no long run of tokens in common with one before them.
+
+    After such a run the model would not know in which text it is, and could go round for ever.
+    """
+    kept, runs = [], set()
+    for text in texts:
+        tokens = encode(f' "{text}"')
+        own = {tuple(tokens[n : n + COMMON_RUN]) for n in range(len(tokens) - COMMON_RUN + 1)}
+        if text and not runs & own:
+            kept.append(text)
+            runs |= own
+    return kept
+
+
 def _form_in(message: str) -> tuple[Form, str]:
     """Return (the form that a message asks for, the rest of it). A given text is not read."""
     given = take_apart(message)
@@ -390,8 +447,10 @@ class Conversation:
 
     @property
     def topics(self) -> list[Topic]:
-        """Return all topics, which are the whole training text of the model."""
-        return list(self._topics.values())
+        """Return the topics that are the training text of the model."""
+        return [
+            topic for (id, _), topic in self._topics.items() if not self._questions[id].is_apart
+        ]
 
     def topic_of(self, messages: Messages) -> Topic:
         """Return the topic of the next answer, after messages that end with the user's last one."""
@@ -448,7 +507,7 @@ class Conversation:
             return _topic_of_reply(reply, Form() if reply.is_fixed else chat.form)
         if understood.id in ("", "unknown"):
             form = Form()
-        return self._topic_in_form(understood.id or "unknown", manner, form, chat.message)
+        return self._topic_in_form(understood.id or "unknown", manner, form, chat)
 
     def _reply(self, chat: Chat, understood: Understood) -> Reply | None:
         """Return the reply of a skill, or None if a question of the data files goes first."""
@@ -461,14 +520,14 @@ class Conversation:
             reply = first_reply(AFTER_QUESTIONS, chat)
         return reply
 
-    def _topic_in_form(self, id: str, manner: str, form: Form, message: str) -> Topic:
+    def _topic_in_form(self, id: str, manner: str, form: Form, chat: Chat) -> Topic:
         """Return the topic of a question of the data files, in a manner and a form."""
         topic = self._topics.get((id, manner))
         has_manner = topic is not None
         question = self._questions[id]
         answers = question.styles[manner] if has_manner and manner else question.answers
         if id == "unknown":
-            answers = self._with_nearest(answers, message)
+            answers = self._with_nearest(answers, chat.message)
         if manner == "short" and not has_manner:
             form = Form(sentences=1) | form
         language = "fr" if manner == "french" and has_manner else ""
@@ -477,6 +536,10 @@ class Conversation:
             reply = _by_skill(question, form)
             if reply and (reply.brief if wants_brief else reply.language == form.language):
                 return _topic_of_reply(reply, form)
+        if id != "unknown" and ANOTHER.search(chat.message):
+            said = [answer for _, answer in chat.pairs]
+            fresh = [answer for answer in answers if answer not in said]
+            answers = [*fresh, *(answer for answer in answers if answer in said)]
         changed = apply(form, answers, language=language)
         if changed == list(answers) and id != "unknown":
             return topic or self._topics[id, ""]
@@ -489,8 +552,7 @@ class Conversation:
         if not nearest:
             return list(answers)
         texts = [_shown(self._questions[id].ask) if id in self._questions else id for id in nearest]
-        texts = [text for text in dict.fromkeys(texts) if text]
-        texts += [text for text in DEFAULT_EXAMPLES if text not in texts]
+        texts = _without_common_runs(dict.fromkeys([*texts, *DEFAULT_EXAMPLES]))
         quoted = [f'"{text}"' for text in texts[: len(DEFAULT_EXAMPLES)]]
         listed = f"Try {', '.join(quoted[:-1])} or {quoted[-1]}"
         return [
@@ -506,6 +568,8 @@ class Conversation:
         text = text[:MAX_TEXT_LENGTH]
         family = self._questions[previous].family if previous else ""
         score, id = self._recognise(text, family)
+        if not id and previous not in ("", "unknown") and ANOTHER_ONE.match(text):
+            return Understood(previous, "", form, is_near=True, is_exact=True)
         if id and form.language and previous and id != previous:
             rest = self._recogniser.roots(without_form)
             names_language = any(
@@ -526,14 +590,30 @@ class Conversation:
             if id:
                 return Understood(id, manner, form, is_exact=score > EXACT, is_near=True)
         id = self._recogniser.by_core(text)
-        if self._recogniser.says_something_else(text, id):
+        if self._recogniser.says_something_else(text, id) or not self._defines(text, id):
             id = ""
+        if not id and (match := MEANS.match(text)):
+            score, id = self._recognise(f"What is {match[1] or match[2]}?", family)
+            if id:
+                return Understood(id, manner, form, is_near=True)
         if id or not manner:
             return Understood(id or "unknown", "", form)
         score, id = self._recognise(rest, family)
         if id:
             return Understood(id, manner, form, is_exact=score > EXACT, is_near=True)
         return Understood(self._recogniser.by_core(rest) or "unknown", manner, form)
+
+    def _wants_all(self, text: str, id: str) -> bool:
+        """Return True if a text wants all of a kind ("the days of the week"), the question not."""
+        if not id or not whole_kind(Chat(text, text)):
+            return False
+        return not any(whole_kind(Chat(form, form)) for form in self._questions[id].ask)
+
+    def _defines(self, text: str, id: str) -> bool:
+        """Return False if a text asks what a word means, and the question asks something else."""
+        if not id or not DEFINITION.match(text):
+            return True
+        return any(DEFINITION.match(form) for form in self._questions[id].ask)
 
     def _can_say(self, id: str, form: Form) -> bool:
         """Return True if the answer to a question can be given in the language of a form."""
@@ -549,7 +629,7 @@ class Conversation:
         family: that of the question before it, whose short forms count, too; "" for none.
         """
         alone = self._recogniser.by_form(text)
-        if self._recogniser.says_something_else(text, alone[1]):
+        if self._recogniser.says_something_else(text, alone[1]) or self._wants_all(text, alone[1]):
             alone = (0.0, "")
         recogniser = self._follow_up_recognisers.get(family)
         follow_up = recogniser.by_form(text) if recogniser else (0.0, "")

@@ -17,7 +17,7 @@ FILLERS = frozenset(
     ok okay well can could would will should may might tell give show let want need know like about
     some any kindly quick quickly briefly question pls please what which have has had get got
     one explain describe say write make something someone s t m re ve ll d am if as um uh er erm hmm
-    wonder wondering ask help exactly actually maybe""".split()
+    wonder wondering ask help exactly actually maybe another""".split()
 )
 WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
 ABBREVIATION = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof|St|No|vs|e\.g|i\.e|[A-Z])\.$")

@@ -136,6 +136,12 @@ def test_a_persons_own_endpoint_and_key_are_not_used(program, monkeypatch):
     assert KEY not in run.printed
 
 
+def test_a_program_that_prints_without_an_end_is_ended(folder):
+    (folder / "x.py").write_text("while True:\n    print('You: ')\n")
+    [run] = run_program(folder / "x.py", [Session([])])
+    assert (run.failure, run.requests) == ("it printed without an end", [])
+
+
 def test_the_program_needs_nothing_of_the_kit():
     assert not re.search(r"helpers|simulated", "\n".join(PROGRAM))
 

@@ -248,3 +248,11 @@ def test_two_threads_get_the_same_stems_as_one():
     finally:
         sys.setswitchinterval(interval)
     assert both == [one, one]
+
+
+def test_answers_that_stand_apart_are_no_training_text_and_are_given(assistant, say):
+    apart = {question.id for question in QUESTIONS.values() if question.is_apart}
+    assert len(apart) > 50
+    trained = {topic.name.partition("/")[0] for topic in assistant._conversation.topics}
+    assert not apart & trained and "capital-france" in trained
+    assert say("What is a sonnet?") == QUESTIONS["sonnet"].answers[0]

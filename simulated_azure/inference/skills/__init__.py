@@ -12,16 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from .chance import one_of_two, throws
 from .chat import Chat, Reply
 from .classes import examples, no_examples
 from .dictionary import translation
 from .json_objects import json_objects
-from .knowledge import choices, facts, meaning_of_kind, membership, whole_kind
+from .knowledge import choices, facts, meaning_of_kind, membership, verification, whole_kind
+from .letters import in_order, letters
 from .sentiment import sentiment
 from .sums import longer_sums, sums
-from .texts import texts
-from .told import acknowledge, not_told, orders, told, told_facts
+from .texts import only_source, texts
+from .told import acknowledge, not_told, ordered_words, orders, told, told_facts
 from .units import conversion
+from .verses import verses
 
 Skill = Callable[[Chat], Reply | None]
 
@@ -56,23 +59,35 @@ __all__ = [
 ]
 
 # Before any question of the data files
-FIRST: Sequence[Skill] = (sums, told, told_facts)
+FIRST: Sequence[Skill] = (only_source, sums, told, told_facts, throws)
 # After the questions that a message asks word for word
 BEFORE_QUESTIONS: Sequence[Skill] = (
+    in_order,
     longer_sums,
+    ordered_words,
     json_objects,
     examples,
     sentiment,
     no_examples,
     texts,
+    one_of_two,
     orders,
     membership,
+    verification,
     whole_kind,
     meaning_of_kind,
     not_told,
 )
 # After the questions that a message asks in nearly the same words
-AFTER_QUESTIONS: Sequence[Skill] = (choices, conversion, translation, facts, acknowledge)
+AFTER_QUESTIONS: Sequence[Skill] = (
+    choices,
+    conversion,
+    translation,
+    letters,
+    facts,
+    verses,
+    acknowledge,
+)
 
 
 def first_reply(skills: Sequence[Skill], chat: Chat) -> Reply | None:

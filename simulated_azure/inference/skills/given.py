@@ -20,6 +20,7 @@ DELIMITERS = [
         r'"""(.+?)"""',
         r"'''(.+?)'''",
         r"```(?:\w*\n)?(.+?)```",
+        r"<<<(.+?)>>>",
         r"<([\w-]+)>([^<]+(?:<(?!/\1>)[^<]*)*)</\1>",
         r"(?m)^-{3,}\s*$(.+?)^-{3,}\s*$",
         r"(?m)^={3,}\s*$(.+?)^={3,}\s*$",
@@ -68,6 +69,8 @@ GUARD = re.compile(
     r"(?:follow|obey|execute|carry out|act on|listen to|do (?:what|anything))"
     r"|ignore (?:any|all|every) "
     r"(?:instructions?|commands?|orders?|requests?)"
+    r"|ignore (?:the )?(?:instructions?|commands?|orders?|requests?) "
+    r"(?:in|inside|within|from|of) (?:it|this|the)"
     r"|(?:instructions?|commands?|orders?|requests?)\b[^.]{0,40}\b(?:must|should|are to) be ignored"
     r"|(?:is|are|as) (?:only |just |nothing but )?"
     r"(?:data|content|untrusted|quoted text)|not (?:as )?instructions?|even if it (?:says|tells"
@@ -75,7 +78,7 @@ GUARD = re.compile(
     re.IGNORECASE,
 )
 VOID = re.compile(
-    r"\b(?:ignore|disregard|forget|skip|override)\b[^.!?\n]{0,40}\b(?:above|previous|prior|earlier|before|instructions?"
+    r"\b(?:ignore|disregard|forget|skip|override)\b[^.!?:\n]{0,40}\b(?:above|previous|prior|earlier|before|instructions?"
     r"|everything|all|task|this|rest)\b[^.!?:\n]{0,20}?(?:[.!,;:]|\band\b|\binstead\b|\n)",
     re.IGNORECASE,
 )
@@ -85,7 +88,8 @@ COMMAND = re.compile(
     r"(?:please |only |just |instead,? )*(?:say|answer|reply|respond|write|output|print|return)\b"
     r"(?! in\b)(?: only| just| back| with| exactly| the words?| the sentence| that| instead"
     r"| this)*\s*:?\s*"
-    r"(?:[\"'“‘](.{1,120}?)[\"'”’]|(?!(?:to|an?|the|about|on|in|for|your|my|it|if|when|at|down)\b)"
+    r"(?:[\"'“‘](.{1,120}?)[\"'”’]"
+    r"|(?:(?<=:)|(?<=:\s)|(?!(?:to|an?|the|about|on|in|for|your|my|it|if|when|at|down)\b))"
     r"((?-i:[A-Z0-9])[^.!?\n\"]{0,80}[!.]?"
     r"|\w+(?: \w+){0,6}))(?:[.!]|$|\n|\s)",
     re.IGNORECASE,

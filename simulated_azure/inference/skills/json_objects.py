@@ -25,13 +25,15 @@ KEYS = re.compile(
     r"| must be| of)*\s*:?\s*(.+?)(?=[.;\n!?]|$|\bonly\b|\bno other\b|\babout\b|\bfor\b)"
     r"|\b(?:with|using|containing|including)\b (?!(?:the |its |his |their |these "
     r"|only )*(?:\w+ )?(?:keys?|fields?|properties|attributes|text)\b)(?:the |its |his "
-    r"|their )*([\w, ]+?)(?=[.;\n!?]|$|\bonly\b|\bas\b|\bfor\b|\babout\b)",
+    r"|their )*((?:(?!\b(?:json|keys?|fields?|properties)\b)[\w, ])+?)"
+    r"(?=[.;\n!?]|$|\bonly\b|\bas\b|\bfor\b|\babout\b)",
     re.IGNORECASE,
 )
 TEMPLATE = re.compile(r"[\"'](\w[\w -]*)[\"']\s*:")
 PROPERTIES = re.compile(r'"properties"\s*:\s*(\{.*)', re.DOTALL)
 UNKNOWN_SUBJECT = re.compile(
-    r"\b(?:about|for|on|of|describ\w+|describe) ((?:the )?[A-Z][\w'-]*(?: [A-Z][\w'-]*)*)"
+    r"\b(?:about|for|on|of|describ\w+|describe) (?:(?:the|an?) [a-z]+ )?"
+    r"((?:the )?[A-Z][\w'-]*(?: [A-Z][\w'-]*)*)"
 )
 
 
@@ -62,10 +64,43 @@ def json_objects(chat: Chat) -> Reply | None:
     if value is None:
         unknown = UNKNOWN_SUBJECT.search(chat.message)
         if unknown and keys and unknown[1].upper() != "JSON":
-            value = {key: unknown[1] if place == 0 else None for place, key in enumerate(keys)}
+            told = chat.message[unknown.end() :]
+            value = {
+                key: unknown[1] if place == 0 else _told_value(key, told)
+                for place, key in enumerate(keys)
+            }
         else:
             return _repaired(chat)
     return _as_reply(value, is_bare=bool(ONLY.search(prompt)))
+
+
+def _told_value(key: str, text: str) -> str | int | float | None:
+    """Return what the rest of a prompt tells for a key: "Ada, who is 36". None if it tells nothing.
+
+    >>> _told_value("pages", ", which has 304 pages")
+    304
+    """
+    name = re.escape(key.replace("_", " "))
+    number = r"(\d+(?:\.\d+)?)"
+    patterns = [
+        rf"{number} {name}\b",
+        rf"\b{name}\b(?: is| are|:| =|) ([A-Z0-9][\w.'-]*)",
+    ]
+    if re.fullmatch("age|years?", name):
+        patterns += [rf"{number} years? old", rf"\b(?:is|aged?) {number}\b(?! [a-z]*[bcdfgkm]s?\b)"]
+    if re.search("city|town|place|country|home|location", name):
+        patterns.append(r"\b(?:lives? in|from|works? in|born in) ((?:[A-Z][\w'-]* ?)+)")
+    if re.search("job|profession|occupation", name):
+        patterns.append(r"\b(?:is|as) an? ([a-z]+)")
+    if re.search("author|writer|creator", name):
+        patterns.append(r"\bby ((?:[A-Z][\w'-]* ?)+)")
+    for pattern in patterns:
+        if match := re.search(pattern, text):
+            value = match[1].strip(" .")
+            if re.fullmatch(r"\d+(\.\d+)?", value):
+                return float(value) if "." in value else int(value)
+            return value
+    return None
 
 
 def _as_reply(value: object, is_bare: bool) -> Reply:
@@ -111,7 +146,9 @@ def keys_in(text: str) -> list[str]:
         ]
         if names and (match[1] or _are_columns(names)):
             return list(dict.fromkeys(names))
-    match = re.search(r"\bjson\b[^:]*:\s*([\w, ]+)\W*$", text, re.IGNORECASE)
+    match = re.search(
+        r"\bjson\b[^:]*:\s*([\w, ]+?)(?: (?:of|for|about) [\w ]+)?\W*$", text, re.IGNORECASE
+    )
     if match:
         names = [part.strip().replace(" ", "_") for part in re.split(r",|\band\b", match[1])]
         if len(names) > 1 and all(names) and _are_columns(names[1:]):

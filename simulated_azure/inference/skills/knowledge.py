@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..facts import Column, Facts, Thing, load_facts, plain, stems
 from ..forms import NUMBER_WORDS
@@ -25,7 +26,7 @@ ALLOWED = QUESTION_WORDS | frozenset(
         die das den dem des in quelle quel est la le les l de du des d liegt heisst only
         city answer please sit sits stand number total each typical first release correct
         common flows flow through again right remind novel play famous work state capital
-        town place""".split(),
+        town place viele hat leben habitants a combien il y en nenne nenn sag mir""".split(),
     )
 )
 FOLLOW_UP = re.compile(r"^\s*(?:and|what about|how about|or|und|et|then)\b", re.IGNORECASE)
@@ -95,6 +96,7 @@ def _value_reply(known: Facts, thing: Thing, column: Column, value: str, languag
     if language in ("de", "fr") and column.sentences.get(language) and thing.value(language):
         name = thing.value(language)
         value = thing.value(f"{column.name}_{language}") or value
+        value = value.replace(".", ",") if column.unit else value
         name = _after_von(name) if language == "de" else _after_de(name)
     else:
         language = ""
@@ -146,9 +148,10 @@ def _after_de(name: str) -> str:
 def _language_of(text: str) -> str:
     """Return the language of a question, "" for English."""
     all_words = set(words(text))
-    if all_words & {"ist", "wie", "welche", "welcher", "hauptstadt", "wer", "heisst", "liegt"}:
+    german = {"ist", "wie", "welche", "welcher", "hauptstadt", "wer", "heisst", "liegt", "hat"}
+    if all_words & german:
         return "de"
-    return "fr" if all_words & {"quelle", "quel", "est", "capitale", "combien"} else ""
+    return "fr" if all_words & {"quelle", "quel", "est", "capitale", "combien", "habitants"} else ""
 
 
 def _attribute_in(text: str) -> tuple[Thing, Column] | None:
@@ -184,6 +187,70 @@ def _attribute_in(text: str) -> tuple[Thing, Column] | None:
 def _capitals_fit(text: str, thing: Thing) -> bool:
     """Return True if a text writes a name with capital letters as the table does."""
     return thing.name.removeprefix("the ") in text
+
+
+YES_OR_NO = re.compile(
+    r"^\s*(?:(?:so|and|tell me|hey|well)[, ]+)*(?:is|are|was|were|does|do|did|has|have)\b", re.I
+)
+# Columns in which a value that the table lacks is no proof: a country speaks more languages.
+OPEN_COLUMNS = frozenset(("language", "continent", "country", "landmark", "colour", "taste"))
+ROUNDED_COLUMNS = frozenset(("population", "diameter", "height"))
+
+
+def verification(chat: Chat) -> Reply | None:
+    """Say whether a thing has the value that a question names: "Is Bonn the capital of Italy?"."""
+    text = chat.text
+    if len(text) > MAX_TEXT_LENGTH or not YES_OR_NO.match(text):
+        return None
+    known = load_facts()
+    roots = list(stems(text))
+    all_words = words(text)
+    for begin, end, things in known.find_things(text):
+        for thing in things:
+            for column in thing.table.columns.values():
+                place = _place_of(column, roots, begin, end)
+                value = thing.value(column.name)
+                if place is None or not value or column.name in ROUNDED_COLUMNS:
+                    continue
+                used = {*range(begin, end), *range(*place)}
+                claim = [
+                    word
+                    for n, word in enumerate(all_words)
+                    if n not in used and word not in FILLERS and roots[n] not in ALLOWED
+                ]
+                fits = _claim_fits(claim, thing, column.name)
+                if fits is None:
+                    continue
+                sentence = _value_reply(known, thing, column, _value(thing, column), "").answers[0]
+                if not fits and column.name in OPEN_COLUMNS:
+                    return Reply("facts", (sentence,))
+                word = "Yes" if fits else "No"
+                is_name = sentence.split()[0] in (thing.name.split()[0], value.split()[0])
+                lower = sentence if is_name else sentence[0].lower() + sentence[1:]
+                return Reply(
+                    "facts", (f"{word}, {lower}", f"{word}. {sentence}", f"{word}."), brief=word
+                )
+    return None
+
+
+def _claim_fits(claim: list[str], thing: Thing, column: str) -> bool | None:
+    """Return True if the words of a claim are in a value, False if they are another value.
+
+    Return None if they are neither, so that nothing can be said.
+    """
+    value = words(thing.value(column))
+    if value and value[0].isdigit():
+        numbers = [NUMBER_WORDS.get(word, word) for word in claim]
+        if len(numbers) != 1 or not str(numbers[0]).isdigit():
+            return None
+        return int(numbers[0]) == int(value[0])
+    if not claim:
+        return None
+    if set(claim) <= set(value):
+        return True
+    others = [words(other.value(column)) for other in thing.table.things]
+    is_value = any(set(claim) <= set(other) for other in others)
+    return False if is_value or load_facts().things(" ".join(claim)) else None
 
 
 def _place_of(column: Column, roots: list[str], begin: int, end: int) -> tuple[int, int] | None:
@@ -501,6 +568,7 @@ def ranking(text: str) -> Reply | None:
         return Reply(
             "facts",
             (
+                f"{_superlative(names[0], word, kinds[0][2].names[0])} {value.answers[0]}",
                 f"It is {names[0]}. {value.answers[0]}",
                 f"{names[0][0].upper()}{names[0][1:]}. {value.answers[0]}",
             ),
@@ -508,6 +576,14 @@ def ranking(text: str) -> Reply | None:
         )
     listed = _listed(names)
     return Reply("facts", (f"{listed}.", f"In this order: {listed}."), items=tuple(names))
+
+
+def _superlative(name: str, word: str, kind: str) -> str:
+    """Return a sentence that says which thing is the largest of a kind."""
+    subject = name[0].upper() + name[1:]
+    if word.endswith(("inhabitants", "people")):
+        return f"{subject} is the {kind} with the {word}."
+    return f"{subject} is the {word} {kind}."
 
 
 # ---------------------------------------------------------------- kinds
@@ -535,7 +611,52 @@ def choices(chat: Chat) -> Reply | None:
     """Name one thing or several of a kind, or a number between two others."""
     if len(chat.text) > MAX_TEXT_LENGTH:
         return None
-    return number_between(chat.text) or of_kind(chat)
+    return number_between(chat.text) or of_kind(chat) or of_kind_abroad(chat)
+
+
+REQUEST_ABROAD = {
+    "de": re.compile(
+        r"^\s*(?:bitte |kannst du (?:mir )?)?(?:nenne?n?|gib|sag|schreibe?|zähle?|kennst du)"
+        r"(?: mir| uns| bitte| doch)* (ein(?:e|en|es)?|\d{1,2}|zwei|drei|vier|fünf|sechs|sieben"
+        r"|acht|neun|zehn|alle|die) ([\w' ]+?)(?: auf| nennen| bitte)?\s*[.?!]*\s*$",
+        re.IGNORECASE,
+    ),
+    "fr": re.compile(
+        r"^\s*(?:cite|citez|nomme|nommez|donne|donnez|dis|dites)(?:[- ]moi)? (une?|\d{1,2}|deux"
+        r"|trois|quatre|cinq|six|sept|huit|neuf|dix|tous les|toutes les|les) ([\w' ]+?)"
+        r"(?: s'il (?:te|vous) plaît)?\s*[.?!]*\s*$",
+        re.IGNORECASE,
+    ),
+}
+COUNTS_ABROAD = {
+    "de": "ein zwei drei vier fünf sechs sieben acht neun zehn",
+    "fr": "un deux trois quatre cinq six sept huit neuf dix",
+}
+
+
+def of_kind_abroad(chat: Chat) -> Reply | None:
+    """Answer "Nenne drei Tiere" and "Cite trois fruits"."""
+    if len(chat.text) > MAX_TEXT_LENGTH:
+        return None
+    for language, pattern in REQUEST_ABROAD.items():
+        match = pattern.match(chat.text.replace("’", "'"))
+        kind = load_facts().kind_called(match[2], language) if match else None
+        if kind is None:
+            continue
+        word = match[1].casefold()
+        counts = COUNTS_ABROAD[language].split()
+        if word.startswith(("alle", "die", "tou", "les")):
+            count = "all"
+        elif word in counts or word.isdigit():
+            count = word if word.isdigit() else str(counts.index(word) + 1)
+        else:
+            count = "1"
+        name = kind.names[0] if count == "1" else kind.names[1]
+        text = f"name {'a' if count == '1' else count} {name}"
+        form = replace(chat.form, language=chat.form.language or language)
+        reply = of_kind(Chat(text, text, chat.earlier, form=form, pairs=chat.pairs))
+        return replace(reply, language=form.language) if reply else None
+    return None
 
 
 def whole_kind(chat: Chat) -> Reply | None:
@@ -543,7 +664,8 @@ def whole_kind(chat: Chat) -> Reply | None:
     match = NAME_REQUEST.match(chat.text) if len(chat.text) <= MAX_TEXT_LENGTH else None
     if not match or match[1].casefold() not in ("the", "all", "all the"):
         return None
-    return of_kind(chat)
+    kind = load_facts().kind(match[2].strip())
+    return of_kind(chat) if kind and match[2].strip().casefold() != kind.names[0] else None
 
 
 def meaning_of_kind(chat: Chat) -> Reply | None:

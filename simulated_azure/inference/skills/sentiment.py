@@ -9,7 +9,7 @@ from functools import cache
 from ..facts import load_facts
 from ..words import stem, words
 from .chat import Chat, Reply
-from .given import take_apart, tempt
+from .given import Given, take_apart, tempt
 
 ASKS = re.compile(
     r"\b(sentiment|positive|negative|mood|tone|good or bad|bad or good|happy or (?:un)?\w+"
@@ -20,6 +20,42 @@ ASKS = re.compile(
 ASKS_OF_TEXT = re.compile(
     r"\b(is|are|does|do|did|how|what|classify|rate|judge|determine|label|tell|decide|say|sentiment|analy[sz]e|detect)\b",
     re.IGNORECASE,
+)
+# Pairs of words that a prompt may use for positive and negative
+LABELS = {
+    "happy": "positive",
+    "good": "positive",
+    "glad": "positive",
+    "pleased": "positive",
+    "satisfied": "positive",
+    "content": "positive",
+    "favourable": "positive",
+    "favorable": "positive",
+    "friendly": "positive",
+    "optimistic": "positive",
+    "praise": "positive",
+    "sad": "negative",
+    "bad": "negative",
+    "unhappy": "negative",
+    "angry": "negative",
+    "upset": "negative",
+    "dissatisfied": "negative",
+    "unsatisfied": "negative",
+    "disappointed": "negative",
+    "unfavourable": "negative",
+    "unfavorable": "negative",
+    "unfriendly": "negative",
+    "hostile": "negative",
+    "pessimistic": "negative",
+    "complaint": "negative",
+}
+LABEL_PAIR = re.compile(
+    rf"\b({'|'.join(LABELS)})\b,? or (?:an? |is it |was it )?\b({'|'.join(LABELS)})\b",
+    re.IGNORECASE,
+)
+# "Happy or sad? My dog died."
+PAIR_FIRST = re.compile(
+    rf"^\s*(?:\w+ ){{0,6}}?{LABEL_PAIR.pattern}\s*[?:]\s+(.{{6,}})$", re.IGNORECASE | re.DOTALL
 )
 CONFIDENCE = re.compile(
     r"\b(confiden\w+|how (?:sure|certain)|probabilit\w+|score|percent\w*)\b", re.IGNORECASE
@@ -108,12 +144,18 @@ def reviewed_text(chat: Chat) -> str:
 def sentiment(chat: Chat) -> Reply | None:
     """Answer whether a text is positive, negative or neutral."""
     given = take_apart(chat.message)
-    if given and ASKS.search(given.task) and ASKS_OF_TEXT.search(given.task + ":sentiment"):
+    if (
+        given
+        and (ASKS.search(given.task) or LABEL_PAIR.search(given.task))
+        and ASKS_OF_TEXT.search(given.task + ":sentiment")
+    ):
         text, task = given.text, given.task
     elif match := re.match(
         r"\s*(?:sentiment|tone|mood)(?: of| in)?\s*[:?-]?\s+(.{6,})$", chat.message, re.I | re.S
     ):
         text, task, given = match[1], "sentiment", None
+    elif match := PAIR_FIRST.match(chat.message):
+        text, task, given = match[3], chat.message[: match.start(3)], None
     elif chat.system and re.search(r"\bsentiment|positive\b.*\bnegative", chat.system, re.I):
         text, task, given = chat.message, chat.system, None
     else:
@@ -121,6 +163,8 @@ def sentiment(chat: Chat) -> Reply | None:
     if re.search(r"\b(electron|proton|charge|number)\b", text, re.I):
         return None
     parts = shares(text)
+    if pair := LABEL_PAIR.search(task):
+        return _one_of_labels(pair, parts, given, chat)
     ranked = sorted(parts, key=lambda label: -parts[label])
     if match := re.search(
         r"\b(?:from )?(?:1|one) (?:to|-) (5|10|five|ten)\b|\b(stars?)\b", task, re.IGNORECASE
@@ -144,4 +188,26 @@ def sentiment(chat: Chat) -> Reply | None:
         reply = Reply(
             "sentiment", answers, tuple(10 * parts[label] for label in ranked), brief=ranked[0]
         )
+    return tempt(reply, given, chat) if given else reply
+
+
+def _one_of_labels(
+    pair: re.Match[str], parts: dict[str, float], given: Given | None, chat: Chat
+) -> Reply | None:
+    """Answer with one of two labels that a prompt names in place of positive and negative."""
+    first, second = pair[1].casefold(), pair[2].casefold()
+    if LABELS[first] == LABELS[second]:
+        return None
+    if parts["positive"] == parts["negative"]:
+        return Reply(
+            "sentiment",
+            (
+                f"I cannot tell: no word of the text says {first} or {second} to me.",
+                f"Neither: I know no word of it that is {first} or {second}.",
+            ),
+        )
+    ranked = sorted((first, second), key=lambda label: -parts[LABELS[label]])
+    answers = tuple(f"{label.capitalize()}." for label in ranked)
+    weights = tuple(10 * parts[LABELS[label]] for label in ranked)
+    reply = Reply("sentiment", answers, weights, brief=ranked[0])
     return tempt(reply, given, chat) if given else reply

@@ -20,10 +20,10 @@ OPERATIONS = {  # sign -> its name
 }
 SPELLINGS = [  # (ways to write an operation, its sign)
     (r"\bto the power of\b|\^", "**"),
-    (r"\bmultiplied by\b|\btimes\b|×|·|(?<=\d)\s*x\s*(?=\d)", "*"),
-    (r"\bdivided by\b|\bover\b|÷|:(?=\s*\d)", "/"),
+    (r"\bmultiplied by\b|\btimes\b|\bmal\b|\bfois\b|×|·|(?<=\d)\s*x\s*(?=\d)", "*"),
+    (r"\bdivided by\b|\bgeteilt durch\b|\bdivisé par\b|\bover\b|÷|:(?=\s*\d)", "/"),
     (r"\bplus\b|\badded to\b", "+"),
-    (r"\bminus\b|−|–", "-"),
+    (r"\bminus\b|\bmoins\b|−|–", "-"),
     (r"%\s*of\b|\bpercent of\b|\bper cent of\b", "% of"),
 ]
 NUMBER_WORDS = {word: str(number) for word, number in NUMBERS.items()}
@@ -32,7 +32,7 @@ SUM = re.compile(rf"({NUMBER})\s*(\*\*|[-+*/]|% of)\s*({NUMBER})")
 ASIDE = re.compile(  # words that may surround a sum
     r"\b(what|whats|is|are|the|result|of|how|much|calculate|compute|work|out|please|can|could|you"
     r"|tell|me|equal|equals|hey|hi|hello|s|and|does|make|do|add|sum|answer|to|value|just|solve"
-    r"|quick|quickly)\b|[=?.!,:']|\s"
+    r"|quick|quickly|was|ist|wie|viel|sind|ergibt|bitte|combien|font|fait|ça)\b|[=?.!,:']|\s"
 )
 
 
@@ -140,7 +140,16 @@ TRAPS = re.compile(
     r"|older|younger|years? (old|ago)|as many|as much|except|but)\b",
     re.IGNORECASE,
 )
-QUESTION = re.compile(r"\bhow (many|much|far|long)\b[^?]*\??", re.IGNORECASE)
+QUESTION = re.compile(
+    r"\bhow (many|much|far|long)\b[^?]*\??"
+    r"|\bwhat (?:do|does|did|will|would) (?:it|they|all|both|he|she|i|we|the \w+) cost\b[^?]*\??",
+    re.IGNORECASE,
+)
+# "4 dollars an hour": what follows is the unit of the other number.
+RATE = re.compile(
+    r"\b(?:per|an?|one|every|each) (hour|minute|second|day|night|week|month|year|kilo|kg|litre"
+    r"|liter|metre|meter|kilometre|km|mile)\b"
+)
 
 
 def sums(chat: Chat) -> Reply | None:
@@ -368,12 +377,19 @@ def word_problem(text: str) -> list[str]:
         return _told(
             f"{digits(first)} divided by {digits(second)}", first / second if second else None
         )
-    each = re.search(r"\b(each|every|per|apiece|costs?)\b", lower)
+    if stepwise := _in_steps(lower, numbers):
+        return stepwise
+    rate = RATE.search(lower)
+    if rate and rate.start() >= question.start():
+        return _by_the_unit(lower, rate, numbers)
+    if rate and stem(rate[1]) not in {stem(noun) for noun in _nouns(lower)}:
+        return []
+    each = rate or re.search(r"\b(each|every|per|apiece|costs?)\b", lower)
     is_price = re.search(r"how much", question[0], re.I) and re.search(
         r"\b(at|for)\b.*\b(each|apiece|per)\b", lower
     )
     # Two numbers of the same thing ("20 pages a day, 300 pages") are no factors.
-    nouns = [stem(noun) for noun in re.findall(r"\d+(?:\.\d+)? ([a-z]+)", lower)]
+    nouns = [stem(noun) for noun in _nouns(lower)]
     are_factors = each and len(set(nouns)) == len(nouns)
     if len(numbers) == 2 and are_factors and (is_price or not _changes(story)):
         first, second = map(Decimal, numbers)
@@ -398,12 +414,124 @@ def word_problem(text: str) -> list[str]:
     return _told(" ".join(parts), total)
 
 
+def _by_the_unit(text: str, rate: re.Match[str], numbers: list[str]) -> list[str]:
+    """Answer a question for one hour, one kilo and the like: "8 hours cost 40 euros"."""
+    nouns = re.findall(r"(\d+(?:\.\d+)?) ([a-z]+)", text[: rate.start()])
+    if len(numbers) != 2 or len(nouns) != 2 or re.search(r"\d", text[rate.start() :]):
+        return []
+    of_unit = [stem(noun) == stem(rate[1]) for _, noun in nouns]
+    if of_unit.count(True) != 1:
+        return []
+    divisor, value = (Decimal(nouns[of_unit.index(kind)][0]) for kind in (True, False))
+    return _told(
+        f"{digits(value)} divided by {digits(divisor)}", value / divisor if divisor else None
+    )
+
+
+def _nouns(text: str) -> list[str]:
+    """Return the word after each number of a text that has one."""
+    return re.findall(r"\d+(?:\.\d+)? ([a-z]+)", text)
+
+
+def _in_steps(text: str, numbers: list[str]) -> list[str]:
+    """Answer a problem whose first step is a product, or one that asks what is left of a whole.
+
+    text: in lower case, with numbers in digits.
+    """
+    question = QUESTION.search(text)
+    story = text[: question.start()]
+    values = [Decimal(number) for number in numbers]
+    if re.search(r"\d", question[0]) and len(numbers) != 3:
+        return []
+    if (
+        len(numbers) == 3
+        and (rate := RATE.search(text))
+        and re.search(r"\beach\b|\bapiece\b", text)
+    ):
+        nouns = [stem(noun) for noun in _nouns(text)]
+        if len(set(nouns)) == 3 and stem(rate[1]) == nouns[-1] and not _changes(story):
+            way = " times ".join(map(digits, values))
+            return _told(way, values[0] * values[1] * values[2])
+    if len(numbers) == 3 and (product := PRODUCT.search(story)):
+        return _product_and_change(product, story, values, question[0])
+    if len(numbers) == 2 and not RATE.search(text) and not re.search(r"\beach\b|\bper\b", text):
+        return _rest_of_whole(story, values, question[0])
+    return []
+
+
+# "3 boxes with 12 eggs each"
+PRODUCT = re.compile(
+    r"(\d[\d.]*) ([a-z]+)(?:,)? (?:with|of|at|for|that (?:have|hold|cost)|which (?:have|hold|cost)"
+    r"|containing|and each (?:has|holds|costs)|has|have|hold|cost) (\d[\d.]*) ([a-z]+)"
+    r"(?: in)?(?:,? (?:each(?: (?!and\b|but\b|then\b)\w+)?|apiece|per \w+))"
+)
+
+
+def _product_and_change(
+    product: re.Match[str], story: str, values: list[Decimal], question: str
+) -> list[str]:
+    """Answer "3 boxes with 12 eggs each" of which some go, or to which some come."""
+    rest = story[product.end() :]
+    number = re.search(r"(\d[\d.]*)(?: (?:of (?:them|the|these) )?([a-z]+))?", rest)
+    if not number or re.search(r"\d", story[: product.start()]):
+        return []
+    direction = _direction(rest)
+    if not direction and re.search(r"\b(?:pay|cost|spend|total|altogether|all)\b", question):
+        direction = 1 if re.match(r"\W*(?:and|plus) .*\bfor \d", rest) else 0
+    if not direction:
+        return []
+    outer, inner = stem(product[2]), stem(product[4])
+    noun = stem(number[2] or "")
+    first, second, third = values
+    sign = "plus" if direction > 0 else "minus"
+    if noun == outer:
+        way = f"({digits(first)} {sign} {digits(third)}) times {digits(second)}"
+        return _told(way, (first + direction * third) * second)
+    if noun and noun != inner and noun not in QUANTITY_STEMS:
+        return []
+    total = first * second + direction * third
+    way = f"{digits(first)} times {digits(second)} {sign} {digits(third)}"
+    return _told(way, total) if total >= 0 else []
+
+
+# Words after a number that name no other thing: "eat 5 and then rest", "5 are gone"
+QUANTITY_STEMS = frozenset(map(stem, "more are is were was and how to for on at in then".split()))
+
+
+def _rest_of_whole(story: str, values: list[Decimal], question: str) -> list[str]:
+    """Answer what is left of a whole: "300 pages, and I have read 120"."""
+    whole, part = values
+    pieces = re.match(r".*?\d[\d.]* ([a-z]+)\b(.*?)(\d[\d.]*)(?: ([a-z]+))?(.*)$", story, re.DOTALL)
+    if not pieces or part > whole or not re.search(r"[.!;,]|\band\b|\bbut\b", pieces[2]):
+        return []
+    noun, other = stem(pieces[1]), stem(pieces[4] or "")
+    state = re.match(
+        r"\W*(?:of them )?(?:are|is|were|was)\b(?: \w+)? (\w+)", f"{pieces[4]}{pieces[5]}"
+    )
+    asks_rest = re.search(r"\b(?:left|remain\w*|still|to go)\b", question)
+    if state:
+        asks_other = not re.search(rf"\b{state[1]}\b|\bthere\b|\ball\b|\btotal\b", question)
+        if not asks_other:
+            return []
+    elif not asks_rest or other not in ("", noun):
+        return []
+    if _direction(pieces[2] + pieces[5]) > 0:
+        return []
+    if not state and re.search(r"\b(?:has|have|had|got|owns?) $", pieces[2]):
+        return []  # another person has the second number
+    return _told(f"{digits(whole)} minus {digits(part)}", whole - part)
+
+
 _VERBS = frozenset(map(stem, "do does did is are was were has have will can".split()))
 
 
 def needs_reckoning(text: str) -> bool:
     """Return True if a text has numbers that must be reckoned with, rather than read."""
-    return bool(re.search(r"\d", text)) and bool(TRAPS.search(text) or _changes(text))
+    if not re.search(r"\d", text):
+        return False
+    tells_of_someone = re.search(r"\b(?:I|you|he|she|we|they)\b", text)
+    are_several = len(re.findall(r"\d+", text)) > 1
+    return bool(TRAPS.search(text) or _changes(text) or tells_of_someone and are_several)
 
 
 def _told(way: str, value: Decimal | None) -> list[str]:

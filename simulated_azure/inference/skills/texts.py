@@ -6,11 +6,12 @@ import json
 import math
 import re
 from collections import Counter
+from dataclasses import replace
 
 from ..facts import load_facts
 from ..words import FILLERS, content_stems, sentences, stem, words
 from .chat import Chat, Reply
-from .given import MAX_LENGTH, Given, take_apart, tempt
+from .given import MAX_LENGTH, QUOTE_PULL, Given, take_apart, tempt
 from .sums import needs_reckoning
 
 SUMMARY = re.compile(
@@ -58,6 +59,11 @@ NOT_THERE = (
 )
 ONLY_TEXT = re.compile(
     r"\b(text|article|passage|below|above|document|context|paragraph)\b", re.IGNORECASE
+)
+# A system message that lets the model answer from its text only, and has a text of its own
+ONLY_SOURCE = re.compile(
+    r"\b(?:only|nothing but)\b[^.]{0,40}\b(?:text|article|passage|context|document|paragraph)\b",
+    re.IGNORECASE,
 )
 TASK_WORDS = frozenset(
     map(
@@ -148,51 +154,14 @@ def extraction(task: str, text: str, message: str) -> Reply | None:
         )
     ):
         return None
-    what = match[1].casefold()
-    if what.startswith("date"):
-        hits, kind = DATE.findall(text), "dates"
-    elif what.startswith(("number", "figure", "amount")):
-        hits, kind = NUMBER.findall(text), "numbers"
-    elif what.startswith(("email", "e-mail")):
-        hits, kind = EMAIL.findall(text), "addresses"
-    elif what.startswith("key"):
-        count = Counter(word for word in words(text) if word not in FILLERS and len(word) > 3)
-        hits, kind = [word for word, _ in count.most_common(5)], "keywords"
-    else:
-        tables = {
-            "places": ("cities", "countries"),
-            "locations": ("cities", "countries"),
-            "cities": ("cities",),
-            "countries": ("countries",),
-        }
-        if what in tables:
-            known = [
-                things[0].name
-                for _, _, things in load_facts().find_things(text)
-                if things[0].table.id in tables[what]
-            ]
-            after = re.compile(r"\b(?:in|to|from|via|at|near|through|of) (?:the )?" + NAME.pattern)
-            hits = [
-                name
-                for name in find_names(text)
-                if name in known
-                or what in ("places", "locations")
-                and any(match[0].endswith(name) for match in after.finditer(text))
-            ]
-        else:
-            places = {
-                thing.name
-                for _, _, things in load_facts().find_things(text)
-                for thing in things
-                if thing.table.id in ("cities", "countries")
-            }
-            hits = (
-                [name for name in find_names(text) if name not in places]
-                if re.search(r"people|person|who", task, re.I)
-                else find_names(text)
-            )
-        kind = what if what in tables else "names"
-    hits = list(dict.fromkeys(hits))
+    wanted = list(dict.fromkeys(hit[1].casefold() for hit in EXTRACTION.finditer(task)))
+    found: dict[str, list[str]] = {}
+    for what in wanted:
+        kind, hits = _extracted(what, text, task)
+        found.setdefault(kind, hits)
+    if len(found) > 1:
+        return _several(found, message)
+    ((kind, hits),) = found.items()
     if re.search(r"\bJSON\b", message):
         array = json.dumps(hits, ensure_ascii=False)
         return Reply("extraction", (array,), items=tuple(hits), is_fixed=True)
@@ -206,6 +175,68 @@ def extraction(task: str, text: str, message: str) -> Reply | None:
         (listed, f"The {kind} in the text: {listed}.", f"I see these {kind}: {listed}."),
         brief=listed,
         items=tuple(hits),
+    )
+
+
+def _extracted(what: str, text: str, task: str) -> tuple[str, list[str]]:
+    """Return (kind, the things of a text that belong to it). what: the word of the task for it."""
+    if what.startswith("date"):
+        hits, kind = DATE.findall(text), "dates"
+    elif what.startswith(("number", "figure", "amount")):
+        hits, kind = NUMBER.findall(text), "numbers"
+    elif what.startswith(("email", "e-mail")):
+        hits, kind = EMAIL.findall(text), "addresses"
+    elif what.startswith("key"):
+        count = Counter(word for word in words(text) if word not in FILLERS and len(word) > 3)
+        hits, kind = [word for word, _ in count.most_common(5)], "keywords"
+    elif what in ("places", "locations", "cities", "countries"):
+        hits, kind = _places(what, text), what
+    else:
+        hits, kind = find_names(text), "names"
+        others = re.search(r"people|person|who|places|locations|cities|countries", task, re.I)
+        if others:
+            places = {
+                thing.name
+                for _, _, things in load_facts().find_things(text)
+                for thing in things
+                if thing.table.id in ("cities", "countries")
+            }
+            hits = [name for name in hits if name not in places]
+        if EMAIL.search(text):
+            hits = [name for name in hits if not EMAIL.search(name)]
+    return kind, list(dict.fromkeys(hits))
+
+
+def _places(what: str, text: str) -> list[str]:
+    """Return the cities, the countries, or all places of a text."""
+    tables = {"cities": ("cities",), "countries": ("countries",)}.get(what, ("cities", "countries"))
+    known = [
+        things[0].name
+        for _, _, things in load_facts().find_things(text)
+        if things[0].table.id in tables
+    ]
+    after = re.compile(r"\b(?:in|to|from|via|at|near|through|of) (?:the )?" + NAME.pattern)
+    return [
+        name
+        for name in find_names(text)
+        if name in known
+        or what in ("places", "locations")
+        and any(match[0].endswith(name) for match in after.finditer(text))
+    ]
+
+
+def _several(found: dict[str, list[str]], message: str) -> Reply:
+    """Return things of several kinds, each kind with its name."""
+    if re.search(r"\bJSON\b", message):
+        return Reply("extraction", (json.dumps(found, ensure_ascii=False),), is_fixed=True)
+    lines = [
+        f"{kind.capitalize()}: {', '.join(hits) if hits else 'none'}"
+        for kind, hits in found.items()
+    ]
+    return Reply(
+        "extraction",
+        (". ".join(lines) + ".", "\n".join(lines)),
+        items=tuple(item for hits in found.values() for item in hits),
     )
 
 
@@ -368,6 +399,13 @@ def _value_in(question: str, line: str) -> str:
     return ""
 
 
+def only_source(chat: Chat) -> Reply | None:
+    """Answer a question from the text in a system message that allows no other source."""
+    if not ONLY_SOURCE.search(chat.system) or take_apart(chat.message):
+        return None
+    return from_earlier_text(replace(chat, earlier=()))
+
+
 def from_earlier_text(chat: Chat) -> Reply | None:
     """Answer a question with a sentence of the system message or of an earlier message.
 
@@ -379,6 +417,8 @@ def from_earlier_text(chat: Chat) -> Reply | None:
         return None
     for source in (*reversed(chat.earlier), chat.system):
         given = take_apart(source)
+        if given and given.protection == QUOTE_PULL and len(sentences(given.text)) < 2:
+            given = None  # such as the words that are to be said
         body = given.text if given else source
         lines = [
             line
@@ -406,7 +446,7 @@ def _is_instruction(line: str) -> bool:
     return bool(
         re.match(
             r"(?:please )?(?:you (?:are|will|should|must|answer|speak|always|only)|answer|reply"
-            r"|respond|be|do not|don't|never"
+            r"|respond|be|do not|don't|never|only"
             r"|always|use|if|write|speak|keep|give|explain|classify|summari[sz]e|say)\b",
             line,
             re.I,

@@ -35,6 +35,25 @@ REPEAT_REQUEST = re.compile(
     r"[\"']?(.+?)[\"']?\s*$",
     re.IGNORECASE | re.DOTALL,
 )
+# "Say the word OK", "Write exactly this text: ...", "Say 'hello'"
+SAY_REQUEST = re.compile(
+    r"^\s*(?:please )?(?:only |just )?(?:say|answer|reply|respond|write|print|output)"
+    r"(?: only| just| exactly| with)*"
+    r"(?: (?:this|the following)(?: text| word| sentence)?\s*:"
+    r"| the (?:word|text|sentence)s?\b:?)\s*"
+    r"[\"'“]?([^\"“”]+?)[.!]?[\"'”]?(?: and nothing else| only)?\s*[.!]?\s*$"
+    r"|^\s*(?:please )?(?:say|write|print) [\"“]([^\"”]+)[\"”]\s*[.!]?\s*$",
+    re.IGNORECASE | re.DOTALL,
+)
+# "Just say yes": at most two words, or it may be another task
+SHORT_SAY_REQUEST = re.compile(
+    r"^\s*(?:please )?(?:(?:only|just) (?:say|answer|reply|respond|write|print)|(?:say|answer|reply"
+    r"|respond|write|print) (?:only|just)|say(?= \w+\W*$))(?: with)?:? "
+    r"(?!(?:with|an?|the|in|if|when|by|from|for|about|your|my|json|no \w|how|what|this|that"
+    r"|it|more|something|anything|nothing|goodbye|again|thanks)\b)"
+    r"[\"'“]?([\w']+(?: [\w']+)?)[\"'”]?[.!]?\s*$",
+    re.IGNORECASE,
+)
 # Words of a question for something told that need not be in what was told.
 QUESTION_STEMS = frozenset(
     map(
@@ -42,7 +61,7 @@ QUESTION_STEMS = frozenset(
         "who where when how why whose whom call called name named remember know said told tell say"
         " again mentioned mention earlier before asked ask i my me mine our "
         "am are was is do did can"
-        " recall and much many mine yet still old".split(),
+        " recall and much many mine yet still old best better most".split(),
     )
 ) - {"old"}
 SYNONYMS = {
@@ -51,7 +70,8 @@ SYNONYMS = {
         ["work", "job", "profession", "occupation", "living"],
         ["colour", "color"],
         ["live", "home", "reside"],
-        ["like", "love", "enjoy"],
+        ["like", "love", "enjoy", "prefer", "favourite", "favorite"],
+        ["food", "eat"],
         ["birthday", "born", "birth"],
         ["pet", "pets"],
     )
@@ -282,6 +302,18 @@ def repetition(text: str) -> list[str]:
     """Answer a request to repeat a text with that text."""
     match = REPEAT_REQUEST.match(text)
     return [match[1]] if match else []
+
+
+def ordered_words(chat: Chat) -> Reply | None:
+    """Answer an order to say a word or a sentence, with it."""
+    if len(chat.message) > MAX_TEXT_LENGTH:
+        return None
+    if chat.form.language:
+        return None
+    texts = (chat.message, chat.text)
+    patterns = (SAY_REQUEST, SHORT_SAY_REQUEST)
+    match = next((hit for text in texts for each in patterns if (hit := each.match(text))), None)
+    return Reply("memory", (match[match.lastindex],)) if match else None
 
 
 def rewriting(chat: Chat) -> list[str]:
