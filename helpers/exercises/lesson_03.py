@@ -73,7 +73,7 @@ def _look(result: Call, expected: str) -> str:
     if isinstance(result.error, IndexError):
         return "what if the name is not a path?"
     if "concatenate" in str(result.error):
-        return "an f-string takes a number, too: `f\"{name} reads ...\"`"
+        return 'an f-string takes a number, too: `f"{name} reads ..."`'
     if isinstance(result.error, TypeError | AttributeError):
         return "the name is in `.model` of a reply, and in `.model_name` of what `/info` says"
     text = str(result.value).replace(",", "")
