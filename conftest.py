@@ -92,6 +92,13 @@ def assistant(simulator):
     return simulator.azure.assistant
 
 
+@pytest.fixture
+def cloud_for_one_test(monkeypatch) -> None:
+    """Remove afterwards the variable that azure-ai-ml sets when a client looks for its cloud."""
+    monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "")
+    monkeypatch.delenv("AZUREML_CURRENT_CLOUD")
+
+
 @pytest.fixture(scope="session")
 def certificates(simulator) -> str:
     """The file to pass as ``connection_verify`` so that a client trusts the simulator."""

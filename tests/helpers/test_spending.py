@@ -279,10 +279,8 @@ def test_a_deployment_created_in_the_future_of_this_clock_has_cost_nothing(
 
 
 def test_all_deployments_but_one_are_deleted_and_named(
-    subscription, deployments, monkeypatch, capsys
+    subscription, deployments, cloud_for_one_test, capsys
 ):
-    monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "")  # azure-ai-ml sets it: it is gone afterwards
-    monkeypatch.delenv("AZUREML_CURRENT_CLOUD")
     deployments["green"] = replace(deployments["blue"], name="green")
     [row, _] = list_running(subscription)
     workspace = (row.resource_group, row.workspace)
