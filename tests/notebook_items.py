@@ -21,6 +21,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell, IPyNbFile
 
+from helpers.exercises.data import find
 from tools.exercises import STUB_TAG, number_of
 from tools.minutes import TAG, Parts, parts_of
 
@@ -42,6 +43,9 @@ SLOW_CELLS = {  # (lesson, cell id): they wait for seconds, or start a program
     ("10-openai-sdk", "retries-table"),
     ("11-other-clients", "servers-openai"),
 }
+SOLVED_AT_THE_END = (
+    "14-your-own-program",
+)  # the last stub names the exercises that are not solved
 KERNEL_STATE = Path(__file__).with_name("kernel_state.py")
 
 
@@ -119,18 +123,27 @@ def state_run(notebook: IPyNbFile, name: str, function: str, *arguments: str) ->
 
 
 def with_exercises(notebook: IPyNbFile, cells: list[IPyNbCell]) -> list[IPyNbCell]:
-    """Return the cells of a lesson with a test after each stub, which tries the exercise.
+    """Return the cells of a lesson with two tests after each stub.
 
-    It leaves no trace in the kernel, so later cells find what a learner has who skips exercises.
+    The first tries the exercise and leaves no trace in the kernel. The second runs the solution, so
+    the rest of the lesson finds what a learner has who solves every exercise.
     """
     ids = [cell.id for cell in notebook.nb.cells]
-    runs = []
+    runs: list[IPyNbCell] = []
+    solutions: list[IPyNbCell] = []
+    last_stub = 0
     for item in cells:
         runs.append(item)
         if STUB_TAG in item.cell.metadata.get("tags", []):
             number = number_of(notebook.nb.cells[ids.index(item.cell.id) - 1])
             runs.append(state_run(notebook, f"Exercise {number}", "try_exercise", str(number)))
-    return runs
+            solved = run_of(notebook, f"Exercise {number} solved", find(number).solution)
+            if notebook.path.stem in SOLVED_AT_THE_END:
+                solutions.append(solved)
+            else:
+                runs.append(solved)
+            last_stub = len(runs)
+    return runs[:last_stub] + solutions + runs[last_stub:]
 
 
 def blocks_by_cell(cells: list[NotebookNode]) -> dict[str, list[tuple[str, str]]]:
