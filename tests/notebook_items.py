@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,7 +25,6 @@ from helpers.exercises.data import find
 from tools.exercises import STUB_TAG, number_of
 from tools.minutes import TAG, Parts, parts_of
 
-SOLUTION = re.compile(r"<summary>Solution</summary>\n\n```python\n(.*?)```", re.DOTALL)
 OPENAI_BOX = re.compile(
     r"<details><summary>[^\n]*\bopenai\b[^\n]*</summary>(.*?)</details>", re.DOTALL
 )
@@ -43,29 +42,19 @@ SLOW_CELLS = {  # (lesson, cell id): they wait for seconds, or start a program
     ("10-openai-sdk", "retries-table"),
     ("11-other-clients", "servers-openai"),
 }
-SOLVED_AT_THE_END = (
-    "14-your-own-program",
-)  # the last stub names the exercises that are not solved
+SOLVED_AT_THE_END = ("14-your-own-program",)  # its last stub names the exercises not yet solved
 KERNEL_STATE = Path(__file__).with_name("kernel_state.py")
 
 
 def folded_blocks(text: str) -> list[tuple[str, str]]:
-    """Return (name, source) of the Python in a lesson's folded solutions and openai boxes.
+    """Return (name, source) of the Python in a lesson's folded openai boxes.
 
     >>> start = "<details><summary>With <code>openai</code></summary>\\n\\n"
     >>> folded_blocks(start + "```python\\nx = 1\\n```\\n</details>")
     [('OpenAI box 0', 'x = 1\\n')]
     """
-    blocks = [(match.start(1), "Solution", match[1]) for match in SOLUTION.finditer(text)]
-    for box in OPENAI_BOX.finditer(text):
-        for block in PYTHON_BLOCK.finditer(box[1]):
-            blocks.append((box.start(1) + block.start(), "OpenAI box", block[1]))
-    numbers: Counter[str] = Counter()
-    named = []
-    for _, kind, source in sorted(blocks):
-        named.append((f"{kind} {numbers[kind]}", source))
-        numbers[kind] += 1
-    return named
+    sources = [source for box in OPENAI_BOX.findall(text) for source in PYTHON_BLOCK.findall(box)]
+    return [(f"OpenAI box {number}", source) for number, source in enumerate(sources)]
 
 
 def second_run(cells: list[IPyNbCell], parts: Parts) -> list[IPyNbCell]:
