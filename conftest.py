@@ -44,10 +44,14 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return how many processes run tests: one a core for the whole suite, else only this one."""
+    """Return how many processes run tests: for the whole suite one a core and one more, else 0.
+
+    The one more works while tests in the others wait: for a retry, a time-out, a process to start.
+    """
     if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return 0
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)
+    return (len(affinity(0)) if affinity else os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -91,6 +95,13 @@ def simulator() -> Iterator:
 def assistant(simulator):
     """Return the loaded model. Other simulators of this process share it: loading takes time."""
     return simulator.azure.assistant
+
+
+@pytest.fixture
+def cloud_for_one_test(monkeypatch) -> None:
+    """Remove afterwards the variable that azure-ai-ml sets when a client looks for its cloud."""
+    monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "")
+    monkeypatch.delenv("AZUREML_CURRENT_CLOUD")
 
 
 @pytest.fixture(scope="session")

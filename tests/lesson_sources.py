@@ -25,11 +25,6 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def whole_text(notebook: NotebookNode) -> str:
-    """Return the sources of all cells of a notebook."""
-    return "\n".join(cell.source for cell in notebook.cells)
-
-
 def robust_call() -> str:
     """Return the Python of the file to copy that holds lesson 09's functions."""
     return ROBUST_CALL.read_text(encoding="utf-8")

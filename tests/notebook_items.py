@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,10 +21,10 @@ import nbformat
 from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell, IPyNbFile
 
+from helpers.exercises.data import find
 from tools.exercises import STUB_TAG, number_of
 from tools.minutes import TAG, Parts, parts_of
 
-SOLUTION = re.compile(r"<summary>Solution</summary>\n\n```python\n(.*?)```", re.DOTALL)
 OPENAI_BOX = re.compile(
     r"<details><summary>[^\n]*\bopenai\b[^\n]*</summary>(.*?)</details>", re.DOTALL
 )
@@ -42,26 +42,19 @@ SLOW_CELLS = {  # (lesson, cell id): they wait for seconds, or start a program
     ("10-openai-sdk", "retries-table"),
     ("11-other-clients", "servers-openai"),
 }
+SOLVED_AT_THE_END = ("14-your-own-program",)  # its last stub names the exercises not yet solved
 KERNEL_STATE = Path(__file__).with_name("kernel_state.py")
 
 
 def folded_blocks(text: str) -> list[tuple[str, str]]:
-    """Return (name, source) of the Python in a lesson's folded solutions and openai boxes.
+    """Return (name, source) of the Python in a lesson's folded openai boxes.
 
     >>> start = "<details><summary>With <code>openai</code></summary>\\n\\n"
     >>> folded_blocks(start + "```python\\nx = 1\\n```\\n</details>")
     [('OpenAI box 0', 'x = 1\\n')]
     """
-    blocks = [(match.start(1), "Solution", match[1]) for match in SOLUTION.finditer(text)]
-    for box in OPENAI_BOX.finditer(text):
-        for block in PYTHON_BLOCK.finditer(box[1]):
-            blocks.append((box.start(1) + block.start(), "OpenAI box", block[1]))
-    numbers: Counter[str] = Counter()
-    named = []
-    for _, kind, source in sorted(blocks):
-        named.append((f"{kind} {numbers[kind]}", source))
-        numbers[kind] += 1
-    return named
+    sources = [source for box in OPENAI_BOX.findall(text) for source in PYTHON_BLOCK.findall(box)]
+    return [(f"OpenAI box {number}", source) for number, source in enumerate(sources)]
 
 
 def second_run(cells: list[IPyNbCell], parts: Parts) -> list[IPyNbCell]:
@@ -119,18 +112,27 @@ def state_run(notebook: IPyNbFile, name: str, function: str, *arguments: str) ->
 
 
 def with_exercises(notebook: IPyNbFile, cells: list[IPyNbCell]) -> list[IPyNbCell]:
-    """Return the cells of a lesson with a test after each stub, which tries the exercise.
+    """Return the cells of a lesson with two tests after each stub.
 
-    It leaves no trace in the kernel, so later cells find what a learner has who skips exercises.
+    The first tries the exercise and leaves no trace in the kernel. The second runs the solution, so
+    the rest of the lesson finds what a learner has who solves every exercise.
     """
     ids = [cell.id for cell in notebook.nb.cells]
-    runs = []
+    runs: list[IPyNbCell] = []
+    solutions: list[IPyNbCell] = []
+    last_stub = 0
     for item in cells:
         runs.append(item)
         if STUB_TAG in item.cell.metadata.get("tags", []):
             number = number_of(notebook.nb.cells[ids.index(item.cell.id) - 1])
             runs.append(state_run(notebook, f"Exercise {number}", "try_exercise", str(number)))
-    return runs
+            solved = run_of(notebook, f"Exercise {number} solved", find(number).solution)
+            if notebook.path.stem in SOLVED_AT_THE_END:
+                solutions.append(solved)
+            else:
+                runs.append(solved)
+            last_stub = len(runs)
+    return runs[:last_stub] + solutions + runs[last_stub:]
 
 
 def blocks_by_cell(cells: list[NotebookNode]) -> dict[str, list[tuple[str, str]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from azure.ai.inference.models import ChatCompletions
+from azure.ai.inference.models import ChatCompletions, ChatResponseMessage
 
 from helpers.exercises.clients import UNSEEN, chat_client, last_request
 from helpers.exercises.outcomes import Outcome, correct, not_yet
@@ -27,6 +27,8 @@ def check_0_1(answer: Any) -> Outcome:
     if isinstance(answer, ChatCompletions):
         look = "the text is in `choices[0].message.content`"
         return not_yet("a ChatCompletions, which is the whole response", expected, look)
+    if isinstance(answer, ChatResponseMessage):
+        return not_yet("a ChatResponseMessage", expected, "the text is in its `content`")
     if not isinstance(answer, str):
         look = (
             "`print` shows a text and returns `None`: put the text into `answer` first"
@@ -44,6 +46,12 @@ def check_0_1(answer: Any) -> Outcome:
     if not messages:
         return not_yet("no question", "a request with your question", "`client.complete(...)`")
     question = str(messages[-1].get("content"))
+    if not question.strip():
+        return not_yet("an empty question", "a question", "`my_question`")
+    if question == "my_question":
+        return not_yet(
+            "the question 'my_question'", "what is in `my_question`", "without quotation marks"
+        )
     if question == FIRST_QUESTION:
         return not_yet(
             "the lesson's own question about languages",

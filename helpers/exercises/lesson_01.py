@@ -11,6 +11,7 @@ from typing import Any
 
 from azure.ai.ml import MLClient
 from azure.ai.ml.entities import ManagedOnlineDeployment
+from azure.core.exceptions import AzureError
 from azure.identity import DefaultAzureCredential
 
 from helpers.exercises.outcomes import Outcome, correct, not_yet
@@ -24,6 +25,11 @@ FAMILY = "standardNCADSA100v4Family"
 OTHER_REGION = "uksouth"
 REGION = "eastus2"  # for a price, which a person's own region has, too
 FIRST_PROBE = 600  # seconds
+LOOKS = {  # a piece of an error -> where to look
+    "not subscriptable": "a field of a row stands after a dot: `row.usd`",
+    "NoneType": "not every `usd` is a number",
+    "AttributeError": "the fields of a row: `row.workspace`, `row.minutes`, `row.usd`",
+}
 
 
 def check_1_1(answer: Any) -> Outcome:
@@ -32,10 +38,19 @@ def check_1_1(answer: Any) -> Outcome:
         return not_yet(kind(answer), "a number for each region", "keep the dictionary of the stub")
     if OTHER_REGION not in answer:
         return not_yet(f"no number for {OTHER_REGION}", "two numbers", "the dictionary of the stub")
+    if len(answer) < 2:
+        return not_yet("one number", "two numbers", "the dictionary of the stub")
     for region, number in answer.items():
         if isinstance(number, bool) or not isinstance(number, int | float):
             return not_yet(f"{kind(number)} for {region}", "a number", "without quotation marks")
-        quota = _quota(region)
+        try:
+            quota = _quota(region)
+        except (AzureError, TypeError):
+            return not_yet(
+                f"no quota for {show(region)}",
+                "the two regions of the stub",
+                "`region` is a variable: without quotation marks",
+            )
         allowed = quota.get(FAMILY.casefold(), 0)
         if number == allowed // CORES:
             continue
@@ -67,7 +82,12 @@ def check_1_2(answer: Any) -> Outcome:
     green = result.value
     if not isinstance(green, ManagedOnlineDeployment):
         came = result.failure or f"it returned {show(green)}"
-        return not_yet(came, "a ManagedOnlineDeployment", "`return ManagedOnlineDeployment(...)`")
+        look = (
+            "the names of the arguments: under which names does `deployment` have its probes?"
+            if isinstance(result.error, TypeError)
+            else "`return ManagedOnlineDeployment(...)`"
+        )
+        return not_yet(came, "a ManagedOnlineDeployment", look)
     if green.name != "green":
         return not_yet(
             f"a deployment named {green.name}", "one named green", "repair the one in the stub"
@@ -103,8 +123,9 @@ def _probe_problem(name: str, probe: Any) -> Outcome | None:
     delay = getattr(probe, "initial_delay", None)
     expected = f"a {name} probe that begins after {FIRST_PROBE} seconds or more"
     if delay is None:
+        came = f"{kind(probe)} as the {name} probe" if probe is not None else f"no {name} probe"
         return not_yet(
-            f"Azure would give up after about 310 seconds: no {name} probe",
+            f"Azure would give up after about 310 seconds: {came}",
             expected,
             f"`deployment.{name}_probe` is one, from the file",
         )
@@ -148,7 +169,7 @@ def _cost_problem(name: str, result: Call, expected: float) -> tuple[str, str, s
     """Return what came, what was expected and where to look."""
     value, total = result.value, f"{expected:g}"
     if result.error is not None:
-        look = "not every `usd` is a number" if expected else "the first line of the error"
+        look = next((look for piece, look in LOOKS.items() if piece in result.failure), "the error")
         return f"with {name}, {result.failure}", f"it returns {total}", look
     if value is None and result.printed.strip():
         return f"it printed {expected:g} and returned None", total, "`return` instead of `print`"
@@ -162,7 +183,7 @@ def _cost_problem(name: str, result: Call, expected: float) -> tuple[str, str, s
     shown = f"with {name}, it returned {value:g}"
     looks = {
         1.5: "these are the rows of your own workspace",
-        234.5: "your own workspace is among them",
+        234.5: "your own workspace is among them: `workspace` is a variable",
     }
     return shown, total, looks.get(value, "the sum of `usd`, but not of your own workspace")
 

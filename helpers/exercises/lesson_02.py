@@ -28,6 +28,8 @@ MODEL_STATUS = "ms-azureml-model-error-statuscode"
 LOOKS = {  # a piece of an error -> where to look
     "Unsupported credential": "wrap the key: `AzureKeyCredential(key)`",
     "ResourceNotFoundError": "what stands at the end of the address?",
+    "Invalid input": "`messages` has to be a list of messages. Did you change `question`?",
+    "extra_forbidden": "the spelling of the parameter; `temperature` is an argument of `complete`",
     "HttpResponseError": "what stands at the end of the address?",
     "unexpected keyword argument": "the spelling of the word in the message",
     "ClientAuthenticationError": "the key that was handed to the client",

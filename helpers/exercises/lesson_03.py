@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,10 @@ TEXT = "Hello."
 SERVERS = ("inference", "serve")
 PAGES = (24, 25, 1, 49, 50, 192, 193, 197)  # around the limits of the models
 WORDS_PER_PAGE = 500
+LOOKS = {  # a piece of an error -> where to look
+    "indices must be": "a loop over `family` gives names only: the facts are in `family[name]`",
+    "'Fact'": "the number is in `.value` of a fact",
+}
 
 
 class StandIn:
@@ -45,23 +50,43 @@ class StandIn:
         return ChatCompletions({"model": self.name, "choices": [choice]})
 
 
-def wrong_line(name: str, result: Call, expected: str) -> Outcome | None:
-    """Return not yet if a function did not return this line. name: of the model."""
+def wrong_line(name: str, result: Call, expected: str, look: str = "") -> Outcome | None:
+    """Return not yet if a function did not return this line.
+
+    name: of the model. look: where to look, by default what the result suggests.
+    """
     if isinstance(result.value, str) and result.value.replace(",", "") == expected:
         return None
     if result.value is None and result.printed.strip().replace(",", "") == expected:
         return not_yet("it printed the line and returned None", "the line as the value", "`return`")
     came = result.failure or f"it returned {show(result.value)}"
-    return not_yet(f"with {name}, {came}", f"it returns {show(expected)}", _look(result))
+    look = look or _look(result, expected)
+    return not_yet(f"with {name}, {came}", f"it returns {show(expected)}", look)
 
 
-def _look(result: Call) -> str:
+def _look(result: Call, expected: str) -> str:
+    """Return where to look, for a function that did not return the expected line."""
     if isinstance(result.error, ResourceNotFoundError):
         return "ask for the name in another way: every reply has it"
-    if isinstance(result.error, KeyError | IndexError):
-        return "what if the model is not in the table, or if the name is not a path?"
-    if str(result.value).startswith("Phi-4 "):
+    if isinstance(result.error, KeyError):
+        return "what if the name is not in the table?"
+    if isinstance(result.error, IndexError):
+        return "what if the name is not a path?"
+    if "concatenate" in str(result.error):
+        return 'an f-string takes a number, too: `f"{name} reads ..."`'
+    if isinstance(result.error, TypeError | AttributeError):
+        return "the name is in `.model` of a reply, and in `.model_name` of what `/info` says"
+    text = str(result.value).replace(",", "")
+    if text.startswith("Phi-4 "):
         return "`Phi-4` is also the beginning of other names: compare whole names"
+    if isinstance(result.value, tuple | list):
+        return "one text: an f-string puts the parts together"
+    if re.match(r"\w+\.\w+", text):
+        return "in an f-string, braces stand around what Python is to work out: `{...}`"
+    if all(word in text for word in re.findall(r"[\w.-]+\b", expected)):
+        return "the spaces and the punctuation of the line"
+    if " reads " in expected and text.startswith(expected.partition(" reads ")[0] + " reads "):
+        return "the context of this model, not of another: `family[name]`"
     return "ask the client that was handed in, and use what it says"
 
 
@@ -102,8 +127,10 @@ def check_3_2(answer: Any) -> Outcome:
     """Return correct for a function that describes the model behind a client."""
     for name in ("Phi-4-reasoning", "Phi-4-mini-instruct", "Nemo", "Ministral"):
         model = name if name in phi4_family() else None
-        result = call(answer, StandIn(name))
-        problem = wrong_line(f"the model {name}", result, context_line(name, model))
+        client = StandIn(name)
+        result = call(answer, client)
+        look = "" if client.count else "the client in the brackets: ask it with `get_model_info()`"
+        problem = wrong_line(f"the model {name}", result, context_line(name, model), look)
         if problem:
             return problem
     return correct()
@@ -122,10 +149,9 @@ def check_3_3(answer: Any) -> Outcome:
             if value is None and expected[0] in result.printed:
                 return not_yet("it printed the names and returned None", "a list", "`return`")
             came = result.failure or f"readers({pages}) returned {show(value)}, {kind(value)}"
-            look = (
-                "the number is in `.value` of a fact"
-                if isinstance(result.error, TypeError)
-                else "collect the names in a list, and return it after the loop"
+            look = next(
+                (text for piece, text in LOOKS.items() if piece in result.failure),
+                "collect the names in a list, and return it after the loop",
             )
             return not_yet(came, "a list of names", look)
         surplus = [name for name in value if name not in expected]
@@ -134,7 +160,9 @@ def check_3_3(answer: Any) -> Outcome:
             return not_yet(
                 f"readers({pages}) returned {show(list(value))}",
                 f"{len(expected)} names",
-                "the context counts; a page has 500 words, and a token is 3/4 of a word",
+                "`return` in a loop ends it after the first model"
+                if len(value) == 1
+                else "the context of each model; a page has 500 words, a token is 3/4 of a word",
             )
         if surplus:
             return not_yet(

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from azure.ai.inference.models import ChatCompletions, SystemMessage
+from azure.core.exceptions import HttpResponseError
 
 from helpers.exercises.clients import UNSEEN, is_simulated, last_request, requests_of
 from helpers.exercises.outcomes import Outcome, correct, not_yet
-from helpers.exercises.trials import call, kind, show
+from helpers.exercises.trials import Call, call, kind, show
 from helpers.tokens import encoding
 
 MARK = " [cut off]"
@@ -53,6 +54,8 @@ def number_of_messages(number: int) -> str:
 
 def check_4_1(answer: Any) -> Outcome:
     """Return correct for (the tokens of a prompt with two messages, the response to it)."""
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        return not_yet(kind(answer), "the number and the response", "`(count, reply)`: keep both")
     count, reply = answer
     if not isinstance(reply, ChatCompletions):
         return not_yet(
@@ -125,7 +128,7 @@ def check_4_2(answer: Any) -> Outcome:
         result, requests = requests_of(answer, [*texts])
         answers = result.value
         if result.error is not None:
-            return not_yet(result.failure, "a list of answers", "the last line of the error")
+            return not_yet(result.failure, "a list of answers", _look(result))
         if not isinstance(answers, list | tuple):
             return not_yet(
                 f"it returned {kind(answers)}", "a list of all answers", "`return answers`"
@@ -135,8 +138,9 @@ def check_4_2(answer: Any) -> Outcome:
             if problem is not None:
                 return problem
         if len(answers) != len(texts):
+            number = f"{len(answers)} answer{'' if len(answers) == 1 else 's'}"
             return not_yet(
-                f"it returned {len(answers)} answers to {len(texts)} questions",
+                f"it returned {number} to {len(texts)} questions",
                 "an answer to each question",
                 "where does the list of answers begin?",
             )
@@ -147,15 +151,23 @@ def check_4_2(answer: Any) -> Outcome:
     return correct("" if is_simulated() else UNSEEN)
 
 
+def _look(result: Call) -> str:
+    """Return where to look, for a function that raised an error in a chat."""
+    if "Invalid input" in str(result.error) or "'items'" in str(result.error):
+        return "each item of the list is a message with a text: `AssistantMessage(text)`"
+    return "the line that raises this error"
+
+
 def _conversation_problem(
     requests: list[dict], texts: list[str], answers: list, conversation: str
 ) -> Outcome | None:
     """Return not yet if a request does not hold the whole conversation so far."""
     if len(requests) != len(texts):
+        number = f"{len(requests)} request{'' if len(requests) == 1 else 's'}"
         return not_yet(
-            f"{len(requests)} requests for {len(texts)} questions",
+            f"{number} for {len(texts)} questions",
             "one request for each question",
-            "`client.complete` in the loop",
+            "`client.complete` in the loop, and `return` after the loop",
         )
     for turn, request in enumerate(requests):
         messages = messages_of(request)
@@ -170,12 +182,13 @@ def _conversation_problem(
                 "the first conversation is still in the list: create it inside of the function",
             )
         if [role_of(message) for message in messages] != expected:
-            roles = f"were the roles {roles_of(messages)}"
+            is_alone = len(messages) < 2
+            came = f"{'was the role' if is_alone else 'were the roles'} {roles_of(messages) or '-'}"
             return not_yet(
-                f"{where} there {roles if len(messages) > 1 else 'was only 1 message'}",
+                f"{where} there {'was only 1 message' if is_alone and turn else came}",
                 f"{number_of_messages(len(expected))}: {', '.join(expected)}",
                 "append each question as `UserMessage`, and each answer as `AssistantMessage`"
-                if len(messages) > 1
+                if not (is_alone and turn)
                 else "a list of messages that lives longer than one turn",
             )
         contents = [message.get("content") for message in messages]
@@ -229,7 +242,9 @@ def _turn_problem(answer: Any, history: list, text: str) -> Outcome | None:
         return not_yet(
             f"with {show(text)}, {result.failure}",
             "the answer as a text",
-            "the history is a list of messages, the text is a `str`",
+            _look(result)
+            if isinstance(result.error, HttpResponseError)
+            else "the history is a list of messages, the text is a `str`",
         )
     value = result.value
     if not isinstance(value, str):

@@ -8,7 +8,7 @@ from azure.ai.inference.models import StreamingChatCompletionsUpdate
 
 from helpers.exercises.clients import UNSEEN, chat_client, chunk, is_simulated, last_request
 from helpers.exercises.outcomes import Outcome, correct, not_yet
-from helpers.exercises.trials import Feed, call, kind, show, show_error, take
+from helpers.exercises.trials import Call, Feed, call, kind, show, show_error, take
 from helpers.streaming import finish_reason_of
 
 PIECES = ("Paris", " is", " big.")
@@ -29,7 +29,11 @@ def check_5_1(answer: Any) -> Outcome:
         {"choices": [{"index": 0, "delta": {"role": "assistant"}}]}
     )
     streams = {
-        "a whole stream": (WHOLE, "`return` the text that the loop has put together"),
+        "a whole stream": (
+            WHOLE,
+            "add each piece with `+=`; a chunk without text does not end the loop, and `return` "
+            "belongs after it",
+        ),
         "a chunk without choices": (
             [*WHOLE[:2], USAGE, *WHOLE[2:]],
             "a chunk whose `choices` is empty has no `choices[0]`: skip that chunk, and go on",
@@ -64,10 +68,23 @@ def check_5_2(answer: Any) -> Outcome:
                 "an answer that was not streamed", expected, "`ask` streams: use it for the request"
             )
         return not_yet(kind(answer), expected, "`list(stream)` makes a list of a stream")
-    if not answer or not all(isinstance(item, StreamingChatCompletionsUpdate) for item in answer):
-        texts = bool(answer) and all(isinstance(item, str) for item in answer)
+    if not answer:
         return not_yet(
-            "a list of texts" if texts else f"a list of {len(answer)} items that are not chunks",
+            "an empty list",
+            expected,
+            "a stream can be read only once: make the list from a new stream",
+        )
+    others = [item for item in answer if not isinstance(item, StreamingChatCompletionsUpdate)]
+    if others and type(others[0]).__name__ == "StreamingChatCompletions":
+        return not_yet(
+            "a list with a stream in it",
+            expected,
+            "`list(stream)` reads a stream, `[stream]` does not",
+        )
+    if others:
+        texts = all(isinstance(item, str) for item in answer)
+        return not_yet(
+            "a list of texts" if texts else f"a list that holds {kind(others[0])}",
             expected,
             "keep the chunks themselves: the last one holds more than text",
         )
@@ -115,6 +132,7 @@ def check_5_3(answer: Any) -> Outcome:
         result = call(answer, feed)
         if result.value != TEXT:
             came = result.failure or f"it returned {show(result.value)}"
+            look = (chunks is WHOLE and _look_5_3(result)) or look
             return not_yet(f"with {name}, {came}", f"it returns {show(TEXT)}", look)
         if TEXT not in result.printed:
             in_lines = "".join(result.printed.split("\n")) == TEXT
@@ -133,6 +151,17 @@ def check_5_3(answer: Any) -> Outcome:
                 "print inside the loop; `list(stream)` waits for the whole answer",
             )
     return _misses_break(answer) or correct()
+
+
+def _look_5_3(result: Call) -> str:
+    """Return where to look if a usual mistake was made with a whole stream, or ""."""
+    if isinstance(result.error, AttributeError) and "'choices'" in str(result.error):
+        return "`finish_reason_of` takes the list of all chunks"
+    if isinstance(result.error, ConnectionError):
+        return "keep all chunks in a list, and look for a finish reason in it after the loop"
+    if isinstance(result.value, list):
+        return '`"".join(map(piece_of, ...))` makes one text of the chunks'
+    return ""
 
 
 def check_5_4(answer: Any) -> Outcome:
@@ -207,10 +236,13 @@ def _misses_break(answer: Any) -> Outcome | None:
         ]
     for result in results:
         if result.error is None:
+            is_error = isinstance(result.value, BaseException | type)
             return not_yet(
                 f"with a stream that broke off, it returned {show(result.value)}",
                 "ConnectionError",
-                "after the loop: no chunk has a finish reason",
+                "`raise` an error, do not return it"
+                if is_error
+                else "after the loop: no chunk has a finish reason",
             )
         if not isinstance(result.error, ConnectionError):
             return not_yet(

@@ -61,7 +61,9 @@ def check_6_1(answer: Any) -> Outcome:
             return not_yet(
                 f"`{name}` is {kind(value)}",
                 "a number",
-                "a Counter returns the number of one answer: `[...]` with its first token",
+                "a Counter returns the number of one answer: `[...]` with its first token"
+                if isinstance(value, dict)
+                else "the number itself",
             )
     expected, counted = answer
     chances = probabilities(COLOUR)
@@ -71,7 +73,9 @@ def check_6_1(answer: Any) -> Outcome:
         if problem is not None:
             return problem
     if not 0 <= counted <= TIMES or counted != int(counted):
-        return not_yet(f"`counted` is {show(counted)}", "a number of 100 answers", "`tally`")
+        return not_yet(
+            f"`counted` is {show(counted)}", "a whole number, counted by `tally`", "`tally`"
+        )
     if request is not None:
         return _counted_problem(counted, request) or correct()
     share = expected / TIMES
@@ -144,7 +148,7 @@ def check_6_2(answer: Any) -> Outcome:
                 show(ORDER[:number]),
                 "the shares sum to less than 1: the loop ends when no token is left"
                 if top_p == 1
-                else "the last line of the error",
+                else "`kept(chances, 0.45)` in a cell shows the line of the error",
             )
         if shares != SHARES:
             return not_yet(
@@ -154,7 +158,11 @@ def check_6_2(answer: Any) -> Outcome:
             )
         if not isinstance(result.value, list | tuple):
             return not_yet(
-                f"it returned {kind(result.value)}", "a list of tokens", "`return` the tokens"
+                f"with {SHARES} and top_p={top_p} it returned {kind(result.value)}",
+                "a list of tokens",
+                "the shares sum to less than 1: `return` after the loop, too"
+                if top_p == 1
+                else "`return` the tokens",
             )
         tokens = [*result.value]
         if tokens != ORDER[:number]:
@@ -173,6 +181,12 @@ def _kept_problem(tokens: list, top_p: float, number: int) -> tuple[str, str]:
         return "each with a share of at least top_p", "it is no limit for a single token"
     if tokens and all(is_number(token) for token in tokens):
         return "probabilities, not tokens", "go through the keys of the dictionary"
+    if tokens and all(isinstance(token, tuple) for token in tokens):
+        return "pairs of a token and its share", "only the tokens"
+    if tokens and tokens == sorted(SHARES)[: len(tokens)]:
+        return "in the order of the alphabet", "sort by the shares: `key=shares.get`"
+    if len({*tokens}) < len(tokens):
+        return "a token twice", "take the next token each time"
     if tokens and tokens[0] == ORDER[-1]:
         return "the least likely first", "sort the other way round"
     if tokens and tokens == [*SHARES][: len(tokens)]:
@@ -191,7 +205,8 @@ def check_6_3(answer: Any) -> Outcome:
     """Return correct for a function that asks for JSON with settings that fit."""
     result, requests = requests_of(answer, TEXT)
     if result.error is not None:
-        return not_yet(result.failure, "the response", "the last line of the error")
+        look = '`extract("...")` in a cell shows the line of the error'
+        return not_yet(result.failure, "the response", look)
     if not isinstance(result.value, ChatCompletions):
         return not_yet(
             f"it returned {kind(result.value)}", "the response", "`return client.complete(...)`"

@@ -20,7 +20,12 @@ REVIEWS = (
 )
 LOOKS_7_1 = {  # a piece of an error -> where to look
     "unexpected keyword argument": "the SDK has no argument of that name: use `model_extras`",
-    "object has no attribute": 'square brackets in place of dots: `["logprobs"]`',
+    "no attribute 'logprobs'": 'square brackets in place of the dot: `["logprobs"]`',
+    "no attribute 'content'": 'square brackets here, too: `["content"]`',
+    "no attribute 'token'": 'square brackets in the last line, too: `item["token"]`',
+    "no attribute 'logprob'": 'square brackets here, too: `item["logprob"]`',
+    "name 'logprobs' is not defined": 'the name is a text: `{"logprobs": True}`',
+    "dictionary update sequence": '`model_extras` takes a dictionary: `{"logprobs": True}`',
     "HttpResponseError": "the values in `model_extras`: `True`, no number",
 }
 LABELS = ("positive", "negative", "neutral")
@@ -86,7 +91,10 @@ def _request_problem(result: Call, requests: list | None, question: str) -> Outc
         )
     if result.error is not None:
         error = f"{type(result.error).__name__} {result.error}"
-        look = next((text for piece, text in LOOKS_7_1.items() if piece in error), "the last line")
+        look = next(
+            (text for piece, text in LOOKS_7_1.items() if piece in error),
+            "`second_token(france)` in a cell shows the line of the error",
+        )
         return not_yet(result.failure, "a token and its log-probability", look)
     if requests == []:
         return not_yet("no request", "one request", "the function has to ask the question itself")
@@ -166,7 +174,7 @@ def _came_7_2(result: Call, items: list[dict], expected: list[str]) -> tuple[str
         printed = "it printed tokens and returned None" if result.printed else "it returned None"
         return printed, "`return` the list after the loop"
     if not isinstance(value, list):
-        return f"it returned {show(value)}, {kind(value)}", "collect all tokens in a list"
+        return f"it returned {_with_kind(value)}", "collect all tokens in a list"
     if value and all(isinstance(item, dict) for item in value):
         return "it returned whole items", '`item["token"]` is the text of a token'
     if value == tokens:
@@ -180,6 +188,16 @@ def _came_7_2(result: Call, items: list[dict], expected: list[str]) -> tuple[str
     if value == expected[:1]:
         return f"it returned only the first: {show(value)}", "`return` belongs after the loop"
     return f"it returned {show(value)}", "compare the probability of each token with `below`"
+
+
+def _with_kind(value: Any) -> str:
+    """Return a value and its kind as text, or only the kind if that says it all.
+
+    >>> _with_kind(None), _with_kind("x")
+    ('None', "'x', a text (str)")
+    """
+    shown, name = show(value), kind(value)
+    return name if shown == name else f"{shown}, {name}"
 
 
 # 7.3
@@ -234,15 +252,23 @@ def _problem_7_3(
     label = best if shares[best] >= sure else PERSON
     expected = f"({label!r}, {shares[best]:.2f})"
     if result.error is not None:
-        return result.failure, expected, "other words are in the list, too; skip them"
+        look = (
+            "other words are in the list, too; skip them"
+            if isinstance(result.error, KeyError)
+            else "`decide(first_token(room))` in a cell shows the line of the error"
+        )
+        return result.failure, expected, look
     value = result.value
     if not isinstance(value, tuple | list) or len(value) != 2:
         look = "`return` two values, in each case"
-        return f"it returned {show(value)}, {kind(value)}", expected, look
+        return f"it returned {_with_kind(value)}", expected, look
     came = f"it returned {show(tuple(value))}"
     if value[1] == 0 and shares[best] > 0.01:
-        look = "`math.exp` gives a probability; `.strip().lower()` is the same for all spellings"
-        return f"{came}: no spelling was counted", expected, look
+        look = (
+            "`.strip().lower()` is the same for all spellings, `math.exp` gives a probability, and "
+            "`max(shares, key=shares.get)` is the likeliest label"
+        )
+        return f"{came}: as if no spelling had been counted", expected, look
     if not isinstance(value[1], int | float) or not 0 <= value[1] <= 1.001:
         look = "`math.exp` turns a log-probability into a probability"
         return f"{came}: a number that is no probability", expected, look

@@ -59,6 +59,7 @@ def check_8_1(answer: Any) -> Outcome:
         return correct()
     usual = {
         BILL / PRICE: ("hours, not days", "a day has 24 hours"),
+        BILL / PRICE / 168: ("weeks, not days", "a week has seven days"),
         BILL / PRICE / 8: ("days of eight hours", "a forgotten machine also runs at night"),
         BILL * PRICE / 24: (
             "much too large: dollars times dollars",
@@ -106,8 +107,18 @@ def check_8_2(answer: Any) -> Outcome:
         if is_right and result.error is None:
             continue
         came, look = _came_8_2(result, counts, usd_in, usd_out)
+        others = [reply_with(100 * ins, 100 * outs) for ins, outs in counts]
+        ignores_them = (
+            bool(replies)
+            and is_number(result.value)
+            and call(answer, others, usd_in, usd_out).value == result.value
+        )
+        if ignores_them:
+            came = f"it returned {number_text(result.value)}, whatever the replies count"
+            look = "`reply.usage` of each reply, not `usage` of the cell above"
         tokens = ", ".join(f"{ins} in and {outs} out" for ins, outs in counts) or "no replies"
-        return not_yet(f"with {tokens}, {came}", f"{number_text(usd)} dollars", look)
+        prices = "" if usd_in == USD_IN else f" at {usd_in:g} and {usd_out:g} dollars"
+        return not_yet(f"with {tokens}{prices}, {came}", f"{number_text(usd)} dollars", look)
     return correct()
 
 
@@ -115,8 +126,19 @@ def _came_8_2(
     result: Call, counts: list[tuple[int, int]], usd_in: float, usd_out: float
 ) -> tuple[str, str]:
     """Return what came, and where to look."""
-    if result.error is not None or not is_number(result.value):
-        return result.failure or f"it returned {show(result.value)}", "`return` the sum"
+    if result.error is not None:
+        error = str(result.error)
+        looks = {
+            "has no attribute 'usage'": "`replies` is a list: take one `reply` after the other",
+            "has no attribute 'prompt_tokens'": "`reply.usage` has the counts of a reply",
+        }
+        look = "call it with `[client.complete(messages=question)]` to see the line of the error"
+        return result.failure, next((looks[piece] for piece in looks if piece in error), look)
+    if not is_number(result.value):
+        look = (
+            "`return` the sum itself, a number" if result.value is not None else "`return` the sum"
+        )
+        return f"it returned {show(result.value)}", look
     value, ins, outs = result.value, sum(i for i, _ in counts), sum(o for _, o in counts)
     usd = (ins * usd_in + outs * usd_out) / 1e6
     each = [(i * usd_in + o * usd_out) / 1e6 for i, o in counts]
@@ -135,6 +157,18 @@ def _came_8_2(
             "`total_tokens` does not tell which tokens go in",
         ),
         (ins + outs) * usd_in / 1e6: ("the lower price for all tokens", "`usd_out`"),
+        ((ins + outs) * usd_in + outs * usd_out) / 1e6: (
+            "the tokens that came out were counted twice",
+            "`total_tokens` holds them, too: `prompt_tokens` go in",
+        ),
+        (ins * USD_IN + outs * USD_OUT) / 1e6: (
+            "the prices of the lesson",
+            "use `usd_in` and `usd_out`, whatever they are",
+        ),
+        ins * usd_in + outs * usd_out / 1e6: (
+            "only one of the two was divided by a million",
+            "parentheses around the sum, before `/ 1e6`",
+        ),
         usd * 1e6: ("a million times too much", "the prices are for a million tokens"),
         usd * 1e3: ("a thousand times too much", "the prices are for a million tokens"),
     }
@@ -176,7 +210,12 @@ def check_8_3(answer: Any) -> Outcome:
         case = f"with {price} dollars, {speed} tokens per second and {busy} busy hours, "
         if result.error is not None or not is_number(value):
             came = result.failure or f"it returned {show(value)}"
-            return not_yet(case + came, "a number", "`return` the price")
+            look = (
+                "`speed` and the others are plain numbers"
+                if result.error is not None
+                else "`return` the price"
+            )
+            return not_yet(case + came, "a number", look)
         if is_near(value, usd, 0.01):
             continue
         usual = {
@@ -197,6 +236,7 @@ def check_8_3(answer: Any) -> Outcome:
                 "you pay for the hours in which it waits, too",
             ),
             always: ("the hours do not change it", "divide by the utilisation"),
+            usd * PRICE / price: ("the price of the lesson", "use `price`, whatever it is"),
         }
         for amount, (came, look) in usual.items():
             if is_near(value, amount):

@@ -198,6 +198,8 @@ def show(value: Any) -> str:
 
     >>> show("Paris"), show(print), show(object())
     ("'Paris'", 'the function print', 'an object of the class object')
+    >>> show("<a.B object at 0x7f01>")
+    "'<a.B object at 0x...>'"
     """
     if isinstance(value, type):
         return f"the class {value.__name__}"
@@ -209,7 +211,9 @@ def show(value: Any) -> str:
         text = str(repr(value))
     except Exception:
         text = " at 0x"
-    if " at 0x" in text:
+    if type(value) is str:
+        text = re.sub(r"( at 0x)[0-9a-fA-F]+", r"\1...", text)
+    elif " at 0x" in text:
         return f"an object of the class {type(value).__name__}"
     return _shortened(hide(text))
 

@@ -48,7 +48,7 @@ def test_functions_that_ask_for_the_model_are_tried_without_requests_to_ones_own
 
 
 @pytest.fixture
-def offline_prices(simulator, monkeypatch):
+def offline_prices(simulator, cloud_for_one_test, monkeypatch):
     for name, value in simulator.variables().items():
         monkeypatch.setenv(name, value)
 

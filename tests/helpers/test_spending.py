@@ -278,7 +278,9 @@ def test_a_deployment_created_in_the_future_of_this_clock_has_cost_nothing(
     assert (row.minutes, row.usd) == (0, 0)
 
 
-def test_all_deployments_but_one_are_deleted_and_named(subscription, deployments, capsys):
+def test_all_deployments_but_one_are_deleted_and_named(
+    subscription, deployments, cloud_for_one_test, capsys
+):
     deployments["green"] = replace(deployments["blue"], name="green")
     [row, _] = list_running(subscription)
     workspace = (row.resource_group, row.workspace)

@@ -87,7 +87,8 @@ def test_first_tokens_of_many_seeds_have_the_computed_frequencies(
     assert_drawn_from(tokens, expected, edge)
 
 
-def test_preferred_answer_of_every_topic_comes_word_for_word_at_temperature_0(assistant, topics):
+def test_preferred_answer_of_every_topic_comes_word_for_word_at_temperature_0(assistant):
+    topics = {topic.name: topic for topic in assistant._conversation._topics.values()}
     assert len(topics) == len(ANSWERS)
     wrong = []
     for (id, manner), texts in ANSWERS.items():

@@ -117,7 +117,7 @@ def syllables(text: str) -> int:
     """Return how many syllables a text has, about: its groups of vowels.
 
     >>> syllables("a little coffee")
-    6
+    5
     """
     total = 0
     for word in words(text):
