@@ -18,29 +18,41 @@ from ipywidgets import VBox
 from raw_http import raw
 
 from helpers.playground.answer import (
-    STEPS,
     Answer,
     Answers,
     Option,
     Token,
     beginning,
-    coloured,
     describe,
     ending,
-    legend,
     notes,
-    table,
+    tally,
     text_of,
 )
 from helpers.playground.costs import Usage, meter
+from helpers.playground.rendering import (
+    FOCUS,
+    LINES,
+    NOTES,
+    PAPER,
+    STEPS,
+    Look,
+    coloured,
+    legend,
+    style_sheet,
+    token_label,
+    token_table,
+)
 from helpers.playground.settings import (
     GO_ON,
     ChatSettings,
     azure_code,
+    differences,
     openai_code,
     read_seed,
     request_text,
 )
+from helpers.playground.views import MAX_TOKEN_BUTTONS, TokensView
 from helpers.playground.widgets import VIEWS, Playground
 from tools.refresh import forget_own_settings
 
@@ -209,25 +221,47 @@ def contrast(first: str, second: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_each_step_can_be_read_on_its_own_background():
-    assert [step.name for step in STEPS if contrast(step.background, step.colour) < 4.5] == []
+@pytest.fixture(params=["light", "dark"])
+def theme(request) -> str:
+    return request.param
 
 
-def test_steps_differ_in_grey_and_in_their_underlines():
-    for light, dark in zip(STEPS, STEPS[1:], strict=False):
-        assert contrast(light.background, dark.background) > 1.15
-        assert luminance(light.background) > luminance(dark.background)
-    assert len({step.underline for step in STEPS}) == len(STEPS) == 5
-    for step in STEPS[1:]:  # an underline that has the colour of its background cannot be seen
-        assert contrast(step.underline.split()[-1], step.background) > 3
+def looks(theme: str) -> list[Look]:
+    """Return the steps of a theme, from the likeliest tokens to the least likely ones."""
+    return [getattr(step, theme) for step in STEPS]
+
+
+def test_text_can_be_read_on_each_background(theme):
+    assert [look for look in looks(theme) if contrast(look.background, look.colour) < 4.5] == []
+    page = PAPER[theme].background
+    assert contrast(NOTES[theme], page) >= 4.5
+    assert min(contrast(LINES[theme], page), contrast(FOCUS[theme], page)) >= 3
+
+
+def test_steps_differ_in_grey_and_in_their_underlines(theme):
+    steps = looks(theme)
+    grey = [luminance(look.background) for look in steps]
+    assert grey == sorted(grey, reverse=theme == "light")
+    for one, next_one in zip(steps, steps[1:], strict=False):
+        assert contrast(one.background, next_one.background) > 1.15
+    assert len({look.underline for look in steps}) == len(steps) == 5
+    for look in steps[1:]:  # an underline that has the colour of its background cannot be seen
+        assert contrast(look.underline.split()[-1], look.background) > 3
+    assert steps[0].background == PAPER[theme].background
+
+
+def test_the_style_sheet_has_the_colours_of_both_themes():
+    sheet = style_sheet()
+    for theme in ("light", "dark"):
+        assert all(look.background in sheet and look.underline in sheet for look in looks(theme))
+    assert 'data-jp-theme-light="false"' in sheet
 
 
 @pytest.mark.parametrize(
     ("probability", "number"), [(1, 0), (0.9, 0), (0.89, 1), (0.49, 2), (0.19, 3), (1e-9, 4)]
 )
 def test_a_step_begins_at_its_least_probability(probability, number):
-    shown = coloured(Answer("A", [token("A", probability)]))
-    assert f"background:{STEPS[number].background}" in shown
+    assert f'class="pg-{number}"' in coloured(Answer("A", [token("A", probability)]))
 
 
 def test_a_coloured_answer_says_what_else_could_have_stood_there():
@@ -249,7 +283,7 @@ def test_a_streamed_answer_and_a_whole_one_have_the_same_tokens(client):
     assert streamed.list == whole.list
     assert streamed.usage == whole.usage == Usage(1, 14, 8)
     assert text_of(streamed.list[0].tokens) == streamed.list[0].text
-    assert len(table(streamed.list[0])) == 7
+    assert token_table(streamed.list[0].tokens).count('<th scope="row">') == 7
     assert "simulated" in streamed.origin
 
 
@@ -321,6 +355,39 @@ def test_each_ending_has_words():
     assert ending(Answer()) == ""
 
 
+EMOJI = "\U0001f600".encode()
+
+
+def test_tokens_that_are_parts_of_a_character_are_shown_as_the_character():
+    parts = [Token("\ufffd", -1.0, EMOJI[:2]), Token("\ufffd", -0.1, EMOJI[2:])]
+    shown = coloured(Answer("A\U0001f600B", [token("A", 1), *parts, token("B", 1)]))
+    assert re.sub("<.*?>", "", shown) == "A\U0001f600B"
+    assert [token_label(part) for part in parts] == ["b'\\xf0\\x9f'", "b'\\x98\\x80'"]
+    cut_off = coloured(Answer("A", [token("A", 1), parts[0]]))
+    assert re.sub("<.*?>", "", cut_off) == "A\ufffd"
+
+
+def test_the_table_tells_screen_readers_its_rows_and_columns():
+    shown = token_table([token(" <b>", 0.5, option("&", 0.25)), token("!", 1)])
+    assert shown.count('<th scope="col">') == 4 and shown.count('<th scope="row">') == 2
+    assert "' <b>'" in words(shown) and "'&' 25.0 %" in words(shown)
+    assert "not told" in shown
+
+
+def test_a_tally_counts_equal_answers_and_sums_up_rare_ones():
+    answers = [Answer(text) for text in "Blue Red Blue Green Pink".split()]
+    assert tally(answers, most=2) == "5 answers: 2 Blue | 1 Red | 2 others"
+
+
+def test_only_settings_that_differ_are_named():
+    first = ChatSettings(temperature=0, stop=("END",), seed=None, fault="500")
+    second = ChatSettings(temperature=0.75, seed=3, server="serve")
+    assert differences(first, second) == (
+        "temperature 0, stop 'END', seed none, simulated server the usual one, simulated fault 500",
+        "temperature 0.75, stop none, seed 3, simulated server serve, simulated fault none",
+    )
+
+
 def test_the_legend_names_all_steps():
     assert all(step.name in legend() for step in STEPS)
 
@@ -357,7 +424,7 @@ def board(variables_set, monkeypatch) -> Playground:
     )
     made = Playground()
     made.wait()
-    made.temperature.value = 0
+    made.controls.temperature.value = 0
     made.question.value = FRANCE[0]["content"]
     return made
 
@@ -376,9 +443,12 @@ def ask_with(board: Playground) -> str:
 def test_an_answer_appears_with_its_tokens_its_costs_and_which_server_gave_it(board):
     assert "France is Paris" in " ".join(ask_with(board).split())
     assert "It is complete (finish reason stop)." in words(board.talk.value)
-    assert [line.split()[1] for line, _ in board.tokens.options][0] == "'The'"
+    assert [button.description for button in board.tokens.row.children][:2] == ["The", " capital"]
+    assert "'Paris' 19.9 %" in board.tokens.row.children[0].tooltip
     assert "1 request, 14 tokens in, 8 tokens out" in words(board.meter.value)
-    assert "The server is inference. Its streams arrive piece by piece." in board.origin.value
+    assert (
+        "Server: inference; its streams arrive piece by piece. Model: Phi-4." in board.origin.value
+    )
 
 
 def test_json_and_code_follow_each_control(board):
@@ -397,13 +467,14 @@ def test_json_and_code_follow_each_control(board):
         "server": ("serve", "x-simulated-server: serve", '"x-simulated-server": "serve"'),
     }
     for name, (value, in_json, in_code) in changes.items():
-        before = board.json.value, board.azure.value, board.openai.value
-        getattr(board, name).value = value
+        before = [each.value for each in vars(board.code).values()]
+        holder = board if name in ("system", "question") else board.controls
+        getattr(holder, name).value = value
         board.wait()
-        after = [words(each.value) for each in (board.json, board.azure, board.openai)]
+        after = [words(each.value) for each in vars(board.code).values()]
         assert in_json in after[0]
         assert in_code in after[1] and in_code in after[2]
-        changed = (board.json.value, board.azure.value, board.openai.value)
+        changed = [each.value for each in vars(board.code).values()]
         assert not set(before) & set(changed), name
     assert SERVED_NAME in after[2]
 
@@ -417,7 +488,7 @@ def test_one_view_is_shown_at_a_time(board):
 
 def press_option(board: Playground, text: str) -> None:
     """Press the button of another token."""
-    next(each for each in board.options.children if text in each.description).click()
+    next(each for each in board.tokens.options.children if text in each.description).click()
     board.wait()
 
 
@@ -425,73 +496,75 @@ def test_another_token_is_chosen_and_the_answer_goes_on(board):
     ask_with(board)
     press_option(board, "'Paris'")
     assert board.conversation[-1]["content"].startswith("Paris is the French capital")
-    assert '"continue_final_message": true' in words(board.json.value)
-    board.place.value = 3
-    assert board.tokens.value == 2
-    assert "in the place of ' the'" in words(board.options_title.value)
+    assert '"continue_final_message": true' in words(board.code.json.value)
+    assert board.tokens.row.children[0].description == "Paris"
+    board.tokens.number.value = 3
+    assert "in the place of ' the'" in words(board.tokens.title.value)
+    assert "pg-chosen" in board.tokens.row.children[2]._dom_classes
     press_option(board, "im_end")
     assert "the answer ends there" in words(board.talk.value)
     assert board.conversation[-1]["content"] == "Paris is"
+    board.tokens.row.children[0].click()
     press_option(board, "im_end")  # at the first place: nothing is left
     assert board.conversation == FRANCE
 
 
 def test_faults_are_said_in_words_and_no_control_dies(board):
     for fault, expected in [
-        ("429; retry-after=2", "Too many requests at a time. Wait a little, then press Retry."),
+        ("429; retry-after=2", "Wait a little, then ask again, with fewer requests at a time."),
         ("401", "The endpoint refuses the key."),
         ("500", "The fault is on the side of the server."),
         ("end", "The stream broke off"),
         ("cut", "The connection failed or broke off"),
         ("no-logprobs", "The endpoint sent no log-probabilities"),
     ]:
-        board.fault.value = fault
+        board.controls.fault.value = fault
         assert expected in ask_with(board)
         assert "You: What is the capital" in " ".join(words(board.talk.value).split())
         board.clear.click()
-    board.fault.value = ""
-    board.temperature.value = 1.5
+    board.controls.fault.value = ""
+    board.controls.temperature.value = 1.5
     assert "temperature: Input should be less than or equal to 1" in ask_with(board)
-    board.temperature.value = 0
+    board.controls.temperature.value = 0
     assert "complete" in ask_with(board)
     assert len(board.conversation) == 2  # what was refused is not sent again
 
 
 def test_a_setting_that_is_no_number_is_said_in_words_until_it_is_mended(board):
-    board.seed.value = "x"
+    board.controls.seed.value = "x"
     assert "seed is 'x', expected a whole number" in words(board.talk.value)
     assert "seed is 'x'" in ask_with(board)
-    board.seed.value = "7"
+    board.controls.seed.value = "7"
     assert "seed is" not in words(board.talk.value)
     assert "complete" in ask_with(board)
 
 
 def test_what_was_said_before_stays_when_the_next_question_fails(board):
     ask_with(board)
-    board.fault.value = "500"
+    board.controls.fault.value = "500"
     board.question.value = "Name a colour."
     shown = " ".join(ask_with(board).split())
     assert re.search("capital of France.* is Paris.*Name a colour.*side of the server", shown)
-    board.fault.value = ""
+    board.controls.fault.value = ""
     board.retry.click()
     board.wait()
     assert [each["content"] for each in board.conversation][-2:] == ["Name a colour.", "Blue."]
 
 
 def test_buttons_without_anything_to_do_say_so(board):
+    board.question.value = " "
     for button, expected in [
         (board.retry, "nothing to repeat"),
         (board.stop, "Nothing is running"),
-        (board.keep, "no answer yet"),
+        (board.both.ask_both, "Type a question first"),
     ]:
         button.click()
         assert expected in words(board.talk.value)
-    board.question.value = " "
     assert "Type a question first" in ask_with(board)
 
 
 def test_stop_ends_an_answer_at_once_and_keeps_what_has_arrived(board):
-    board.fault.value = "slow; seconds=0.2"
+    board.controls.fault.value = "slow; seconds=0.2"
     arrived = threading.Event()
 
     def look(change: dict) -> None:
@@ -510,7 +583,7 @@ def test_stop_ends_an_answer_at_once_and_keeps_what_has_arrived(board):
 
 def test_retry_asks_the_same_with_the_settings_of_now(board):
     ask_with(board)
-    board.max_tokens.value = 3
+    board.controls.max_tokens.value = 3
     board.retry.click()
     board.wait()
     assert [each["content"] for each in board.conversation] == [
@@ -519,28 +592,139 @@ def test_retry_asks_the_same_with_the_settings_of_now(board):
     ]
 
 
-def test_two_settings_stand_side_by_side(board):
-    ask_with(board)
-    board.keep.click()
-    board.max_tokens.value = 3
-    board.retry.click()
+def columns(board: Playground) -> list[str]:
+    """Return the texts of both columns, after both answers."""
     board.wait()
-    shown = " ".join(words(board.both.value).split())
-    assert re.search(r"kept temperature=0.* Paris.* now temperature=0.*, max_tokens=3", shown)
+    return [
+        " ".join(words(each).split()) for each in board.both.columns.value.split("<section")[1:]
+    ]
+
+
+def test_both_settings_are_asked_at_once_and_only_what_differs_is_named(board):
+    board.both.keep.click()
+    board.controls.max_tokens.value = 3
+    board.both.ask_both.click()
+    kept, now = columns(board)
+    assert re.search("Kept: max_tokens no limit The capital of France is Paris", kept)
+    assert re.search("Now: max_tokens 3 The capital of It was cut off", now)
+    assert "2 requests, 28 tokens in, 11 tokens out" in words(board.meter.value)
+    assert board.conversation == []  # the chat stays as it is
+    board.controls.max_tokens.value = 0
+    assert columns(board)[1] == now  # of the answer, not of the controls
+    board.both.ask_both.click()
+    assert all("the same settings" in column for column in columns(board))
+
+
+def test_an_error_in_one_column_leaves_the_other_as_it_is(board):
+    board.both.keep.click()
+    board.controls.fault.value = "500"
+    board.both.ask_both.click()
+    kept, now = columns(board)
+    assert "is Paris" in kept and "complete" in kept
+    assert "Now: simulated fault 500 The endpoint answers 500" in now
+    assert "complete" in ask_with_no_fault(board)
+
+
+def ask_with_no_fault(board: Playground) -> str:
+    board.controls.fault.value = ""
+    return ask_with(board)
+
+
+def test_both_answers_can_be_stopped_and_cleared(board):
+    board.controls.fault.value = "slow; seconds=0.2"
+    board.both.keep.click()
+    board.both.ask_both.click()
+    board.send_button.click()
+    assert "An answer is being written" in words(board.talk.value)
+    board.stop.click()
+    assert [column.count("You stopped this answer") for column in columns(board)] == [1, 1]
+    board.clear.click()
+    assert board.both.columns.value == ""
+
+
+def test_send_pressed_twice_quickly_asks_once(board):
+    board.send_button.click()
+    board.wait()
+    board.send_button.click()
+    board.wait()
+    assert len(board.conversation) == 2
+    board.controls.temperature.value = 0.1  # now it is a decision
+    assert len(board.conversation) == 2
+    ask_with(board)
+    assert len(board.conversation) == 4
+
+
+def test_clear_during_an_answer_ends_it_for_good(board):
+    board.controls.fault.value = "slow; seconds=0.2"
+    board.send_button.click()
+    board.clear.click()
+    board.wait()
+    assert board.conversation == [] and board.answers is None
+    assert "The chat is empty" in words(board.talk.value)
+    assert "complete" in ask_with_no_fault(board)
+
+
+def test_odd_questions_are_shown_as_they_are(board):
+    for text in (
+        "<img src=x onerror=alert(1)>",
+        "\u05e9\u05dc\u05d5\u05dd",
+        "\U0001f600",
+        "x" * 5000,
+    ):
+        board.question.value = text
+        assert text in ask_with(board)
+        assert "<img" not in board.talk.value + board.code.json.value + board.code.azure.value
+        board.clear.click()
+
+
+def test_long_answers_have_buttons_for_their_first_tokens_only():
+    chosen = []
+    view = TokensView(lambda *place: chosen.append(place))
+    tokens = [token(f"t{i}", 0.5, option("other", 0.4)) for i in range(MAX_TOKEN_BUTTONS + 50)]
+    view.show(Answer("t", tokens))
+    assert len(view.row.children) == MAX_TOKEN_BUTTONS
+    assert f"The first {MAX_TOKEN_BUTTONS} of {len(tokens)} tokens are buttons" in view.about.value
+    assert f"'t{len(tokens) - 1}'" in words(view.table.value)
+    view.number.value = len(tokens)
+    view.options.children[0].click()
+    assert chosen == [(len(tokens) - 1, 0)]
+    before = view.row.children
+    view.show(Answer("t", tokens[:3]))
+    assert view.row.children == before[:3]  # the same widgets, so that the keyboard stays
+
+
+def test_many_tokens_share_their_layout_and_style():
+    view = TokensView(lambda *place: None)
+    view.show(Answer("AB", [token("A", 0.5), token("B", 0.1)]))
+    first, second = view.row.children
+    assert first.layout is second.layout and first.style is second.style
+    assert first._dom_classes != second._dom_classes
+
+
+def test_a_playground_from_before_connect_finds_the_endpoint_later(monkeypatch, simulator):
+    for name in ("AZURE_INFERENCE_ENDPOINT", "AZURE_INFERENCE_CREDENTIAL"):
+        monkeypatch.delenv(name, raising=False)
+    board = Playground()
+    for name, value in simulator.variables().items():
+        monkeypatch.setenv(name, value)
+    assert "complete" in ask_with(board)
+    assert "Server: inference" in board.origin.value
 
 
 def test_several_answers_are_a_list(board):
-    board.temperature.value, board.n.value, board.seed.value = 1, 3, "1"
+    board.controls.temperature.value, board.controls.n.value, board.controls.seed.value = 1, 3, "1"
     ask_with(board)
     assert board.talk.value.count("<li>") == 3
+    assert "3 answers: " in words(board.talk.value)
+    assert "tokens of the first of 3 answers" in board.tokens.about.value
 
 
 def test_the_usual_server_needs_no_header(variables_set, monkeypatch):
     monkeypatch.setenv("SIMULATED_SERVER", "serve")
     board = Playground()
     board.wait()
-    assert board.server.value == "serve"
-    assert "x-simulated-server" not in board.json.value
+    assert board.controls.server.value == "serve"
+    assert "x-simulated-server" not in board.code.json.value
 
 
 def test_enter_sends_the_question(board):
@@ -608,9 +792,9 @@ def test_an_endpoint_that_has_less_is_used_and_what_is_missing_is_said(monkeypat
     assert "refuses log-probabilities, so it was asked without them" in shown
     assert "sent no stream, so it was asked for a whole answer" in shown
     assert "sent no usage" in shown
-    assert board.fault.layout.display == board.server.layout.display == "none"
-    assert "connect" not in board.azure.value
-    assert "k3y" not in board.origin.value + board.azure.value + board.json.value + shown
+    assert board.controls.fault.layout.display == board.controls.server.layout.display == "none"
+    assert "connect" not in board.code.azure.value
+    assert "k3y" not in board.origin.value + board.code.azure.value + board.code.json.value + shown
     assert "complete" in shown
     board.retry.click()  # the server has gone
     board.wait()
@@ -618,5 +802,6 @@ def test_an_endpoint_that_has_less_is_used_and_what_is_missing_is_said(monkeypat
 
 
 def test_no_attribute_hides_one_of_a_widget(board):
-    own = {*vars(board), *vars(Playground)} - {*vars(VBox()), *vars(VBox)}
-    assert {name for name in own & {*dir(VBox)} if not name.startswith("__")} == set()
+    for each in (board, board.controls, board.tokens, board.both):
+        own = {*vars(each), *vars(type(each))} - {*vars(VBox()), *vars(VBox)}
+        assert {name for name in own & {*dir(VBox)} if not name.startswith("__")} == set()
