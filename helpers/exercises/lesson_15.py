@@ -23,8 +23,8 @@ COLOUR, LANGUAGES, FRANCE = (
         "What is the capital of France?",
     )
 )
-WANTED, BY_CHANCE = 60, 15  # of 100 answers; three standard deviations are 15
-AT_A_TIME = 10  # answers to one request
+WANTED, BY_CHANCE = 60, 15  # of 100 answers, of which three standard deviations are 15
+SEEDS, AT_A_TIME = 10, 30  # requests, and answers to each
 TOP_P = 0.5
 MOST_OPTIONS = 20  # that an endpoint reports for a token
 ROUNDED = 6e-7  # US dollars: the meter shows six decimals
@@ -67,7 +67,7 @@ def check_15_1(answer: Any) -> Outcome:
     blue, total = result.value
     share = 100 * blue / total
     if abs(share - WANTED) <= BY_CHANCE:
-        return correct(f"{total} new draws at temperature {answer}: Blue came {blue} times.")
+        return correct(f"{total} new draws at temperature {answer}: {share:.0f} % were Blue.")
     if not is_simulated() and not _can_be_reached(share):
         return correct(
             "Your own model says Blue more or less often than 60 times of 100 at every "
@@ -77,18 +77,18 @@ def check_15_1(answer: Any) -> Outcome:
     if share < WANTED:
         look = "a lower temperature lets the likeliest colour come more often"
     return not_yet(
-        f"{total} draws at temperature {answer}: Blue came {blue} times",
-        f"about {WANTED} of 100; chance moves that by up to {BY_CHANCE}",
+        f"{total} new draws at temperature {answer}: {share:.0f} % were Blue",
+        f"about {WANTED} of 100; chance moves that by up to {BY_CHANCE}, so this is too far away",
         look,
     )
 
 
 def count_of_blue(temperature: float) -> tuple[int, int]:
-    """Return how many of about 100 answers of one token are Blue, and how many there were."""
+    """Return how many of 300 answers of one token are Blue, and how many answers there were."""
     client = chat_client(temperature=temperature)
     texts: list[str] = []
     extras = {"n": AT_A_TIME} if temperature else {}  # at 0, servers refuse several answers
-    for seed in range(AT_A_TIME):
+    for seed in range(SEEDS):
         reply = client.complete(messages=[COLOUR], max_tokens=1, seed=seed, model_extras=extras)
         texts += [choice.message.content or "" for choice in reply.choices]
     return sum(text.strip() == "Blue" for text in texts), len(texts)

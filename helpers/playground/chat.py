@@ -146,7 +146,9 @@ def ask(
                     "no token is coloured."
                 )
                 continue
-            raise ChatError(words_of(error, request.goes_on)) from None
+            is_about_another = any(name in reason for name in settings.parameters())
+            goes_on = request.goes_on and not is_about_another
+            raise ChatError(words_of(error, goes_on)) from None
         except (AzureError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise ChatError(words_of(error, request.goes_on)) from None
         if settings.stream and not answers.chunks and not is_stopped():
@@ -210,7 +212,8 @@ def served_model(report: ServerReport) -> str:
 def words_of(error: Exception, goes_on: bool = False) -> str:
     """Return an error in words: what happened, the server's reason, and what to do. Never a key.
 
-    goes_on: True if the answer was to go on from a chosen token, which not every server can do.
+    goes_on: True if the answer was to go on from a chosen token, which not every server can do, and
+    may have been refused for that.
     """
     if isinstance(error, HttpResponseError) and error.status_code:
         status = error.status_code

@@ -83,7 +83,7 @@ RULES = """
 .playground .pg-paper {background: var(--pg-paper); color: var(--pg-ink); line-height: 1.5;
     border: 1px solid var(--pg-line); border-radius: 4px; padding: 6px; overflow-wrap: anywhere}
 .playground .pg-small {line-height: 1.4; font-size: 13px; overflow-wrap: anywhere}
-.playground .pg-chat {display: flex; flex-direction: column-reverse; height: 250px;
+.playground .pg-chat {display: flex; flex-direction: column-reverse; height: 222px;
     overflow: auto; box-sizing: border-box}
 .playground .pg-chat > div {margin-bottom: auto}
 .playground .pg-turn {margin-bottom: 6px; white-space: pre-wrap}
@@ -106,7 +106,8 @@ RULES = """
 .playground .pg-row .pg-token {position: static; overflow: visible; width: auto; min-width: 14px;
     height: 26px; line-height: 22px; margin: 2px 0; padding: 0 1px; border-radius: 2px;
     box-shadow: none; font-size: 14px; white-space: pre}
-.playground .pg-row .pg-chosen {outline: 2px solid var(--pg-ink)}
+.playground .pg-row .pg-chosen {outline: 2px solid currentColor; outline-offset: -2px}
+.playground .pg-row .pg-token:focus-visible {z-index: 1}
 .playground .pg-row .pg-token:hover::after, .playground .pg-row .pg-token:focus-visible::after {
     content: attr(title); position: absolute; left: 0; right: 0; bottom: 0; height: 38px;
     overflow: hidden; padding: 0 6px; line-height: 19px; font-size: 13px; text-align: left;
@@ -241,9 +242,9 @@ def code_block(name: str, text: str) -> str:
 
 
 def turn(role: str, html: str) -> str:
-    """Return a turn of the conversation. Text from right to left begins on the right."""
+    """Return a turn of the conversation. Its text has a direction of its own."""
     name = {"user": "You", "assistant": "Model"}[role]
-    return f'<div class="pg-turn" dir="auto"><b>{name}:</b> {html}</div>'
+    return f'<div class="pg-turn"><b>{name}:</b> <bdi>{html}</bdi></div>'
 
 
 def turns(messages: Iterable[Mapping[str, str]]) -> str:
@@ -273,7 +274,7 @@ def column(name: str, settings: str, html: str) -> str:
     head = escape(f"{name}: {settings}")
     return (
         f'<section class="pg-paper" role="region" aria-label="{escape(name)}" tabindex="0">'
-        f'<h4>{head}</h4><div class="pg-turn" dir="auto">{html}</div></section>'
+        f'<h4>{head}</h4><div class="pg-turn"><bdi>{html}</bdi></div></section>'
     )
 
 

@@ -78,6 +78,8 @@ class Playground(w.VBox):
         self._next_update = 0.0  # on the clock of time.monotonic
         self._endpoint = ""  # that was looked at last
         self._about_endpoint = ""
+        self._about_server = ""
+        self._model = ""  # that the endpoint or its last answer names
         self._threads: list[threading.Thread] = []
         self._runs: list[Run] = []  # that may be on their way
         self._lock = threading.RLock()
@@ -368,6 +370,9 @@ class Playground(w.VBox):
             *self.conversation, question = self.conversation  # it is not sent again, but shown
             self._unanswered = question["content"]
         self._count(self._main.answers)
+        if self._main.answers.model and not self._model:
+            self.model = self._model = self._main.answers.model
+            self._show_origin()
         self._show_tokens()
         self._update()
 
@@ -400,8 +405,9 @@ class Playground(w.VBox):
             self.origin.value = f'<div class="pg-paper">{note(problem)}</div>'
             return
         self.controls.show_simulated(text.startswith("a simulated Azure"))
-        self._about_endpoint = f"Answers come from {text}"
-        self.origin.value = small(self._about_endpoint)
+        self._about_endpoint, self._about_server = f"Answers come from {text}", ""
+        self._model = ""
+        self._show_origin()
         thread = threading.Thread(target=self._find_server, daemon=True)
         self._threads = [*(each for each in self._threads if each.is_alive()), thread]
         thread.start()
@@ -410,17 +416,24 @@ class Playground(w.VBox):
         try:
             is_simulated = self.controls.is_simulated
             report = which_server(simulate=self.controls.server.value if is_simulated else "")
-            self.model = report.models[0] if report.models else "Phi-4"
-            line = f"Server: {report.kind}"
+            self._about_server = f"Server: {report.kind}"
             if "streams" in report.follows:
-                line += f"; its streams {report.follows['streams']}"
-            line += f". Model: {served_model(report) or 'not told'}."
+                self._about_server += f"; its streams {report.follows['streams']}"
+            self._about_server += "."
+            model = served_model(report)
+            with self._lock:  # an answer may have told it already
+                self._model = model or self._model
+                self.model = next(iter(report.models), self._model) or "Phi-4"
         except Exception as error:  # the playground works without this
-            line = f"Which server it is could not be found out: {error}"
-        self.origin.value = small(f"{self._about_endpoint} {line}")
-        self._changed(line)
+            self._about_server = f"Which server it is could not be found out: {error}"
+        self._show_origin()
+        self._changed(None)
 
     # Showing
+
+    def _show_origin(self) -> None:
+        model = f"Model: {self._model}." if self._model else ""
+        self.origin.value = small(f"{self._about_endpoint} {self._about_server} {model}".strip())
 
     def say(self, text: str) -> None:
         """Show a message below the chat, until a control changes."""

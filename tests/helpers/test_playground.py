@@ -498,6 +498,14 @@ def test_another_token_is_chosen_and_the_answer_goes_on(board):
     assert board.conversation[-1]["content"].startswith("Paris is the French capital")
     assert '"continue_final_message": true' in words(board.code.json.value)
     assert board.tokens.row.children[0].description == "Paris"
+    board.controls.temperature.value = 1.5
+    board.retry.click()
+    board.wait()
+    assert "less than or equal to 1." in words(board.talk.value)
+    assert "vLLM" not in words(board.talk.value)  # that is not what was refused
+    board.controls.temperature.value = 0
+    board.retry.click()
+    board.wait()
     board.tokens.number.value = 3
     assert "in the place of ' the'" in words(board.tokens.title.value)
     assert "pg-chosen" in board.tokens.row.children[2]._dom_classes
@@ -763,7 +771,7 @@ class Poor(BaseHTTPRequestHandler):
             return
         message = {"role": "assistant", "content": "I am <poor>."}
         choice = {"index": 0, "finish_reason": "stop", "message": message}
-        self._answer(200, {"id": "1", "choices": [choice]})
+        self._answer(200, {"id": "1", "model": "my-phi", "choices": [choice]})
 
     def _answer(self, status: int, body: dict) -> None:
         content = json.dumps(body).encode()
@@ -794,6 +802,7 @@ def test_an_endpoint_that_has_less_is_used_and_what_is_missing_is_said(monkeypat
     assert "sent no usage" in shown
     assert board.controls.fault.layout.display == board.controls.server.layout.display == "none"
     assert "connect" not in board.code.azure.value
+    assert "Model: my-phi." in board.origin.value and "my-phi" in board.code.openai.value
     assert "k3y" not in board.origin.value + board.code.azure.value + board.code.json.value + shown
     assert "complete" in shown
     board.retry.click()  # the server has gone
