@@ -92,7 +92,7 @@ RULES = """
 .playground .pg-code {white-space: pre-wrap; font-family: monospace; font-size: 13px; margin: 0;
     max-height: 420px; overflow: auto}
 .playground .pg-columns {display: grid; grid-template-columns: 1fr 1fr; gap: 8px}
-.playground .pg-columns h4 {margin: 0 0 4px; font-size: 13px; border-bottom: 1px solid}
+.playground .pg-head {margin: 0 0 4px; font-weight: 600; border-bottom: 1px solid}
 .playground .pg-table {max-height: 190px; overflow: auto}
 .playground .pg-table table {border-collapse: collapse; width: 100%}
 .playground .pg-table th, .playground .pg-table td {text-align: left; padding: 1px 8px;
@@ -262,7 +262,7 @@ def answers_html(answers: Answers, is_complete: bool = True) -> str:
     for answer in answers.list:
         end = ending(answer) if len(answers.list) == 1 else f"({answer.finish_reason})"
         end = f" <small>{escape(end)}</small>" if answer.finish_reason else ""
-        texts.append(f'<span class="pg-answer">{coloured(answer, is_complete)}</span>{end}')
+        texts.append(f'<span class="playground-answer">{coloured(answer, is_complete)}</span>{end}')
     if len(texts) <= 1:
         return "".join(texts)
     counts = f"<div><b>{escape(tally(answers.list))}</b></div>" if is_complete else ""
@@ -274,7 +274,7 @@ def column(name: str, settings: str, html: str) -> str:
     head = escape(f"{name}: {settings}")
     return (
         f'<section class="pg-paper" role="region" aria-label="{escape(name)}" tabindex="0">'
-        f'<h4>{head}</h4><div class="pg-turn"><bdi>{html}</bdi></div></section>'
+        f'<div class="pg-head">{head}</div><div class="pg-turn"><bdi>{html}</bdi></div></section>'
     )
 
 

@@ -29,6 +29,7 @@ from helpers.playground.settings import (
 )
 
 MAX_TOKEN_BUTTONS = 200  # more would make the page slow; the table has all tokens
+MAX_TAB_STOPS = 40  # of them; with the keyboard, others are chosen by their number
 MAX_TABLE_ROWS = 1000
 HOW_IT_GOES_ON = (
     "The playground sends the beginning of the answer, with the token that you chose, as the last "
@@ -95,6 +96,10 @@ class TokensView(w.VBox):
                 f"The first {MAX_TOKEN_BUTTONS} of {count} tokens are buttons. Choose any other "
                 "by its number; the table has the first " + f"{min(count, MAX_TABLE_ROWS):,}."
             )
+        elif count > MAX_TAB_STOPS:
+            lines.append(
+                f"Tab goes to the first {MAX_TAB_STOPS} tokens. Choose any other by its number."
+            )
         self.about.value = small("\n".join(lines))
         self.row.layout.display = self.chooser.layout.display = "flex" if count else "none"
         self.table.value = ""
@@ -119,6 +124,8 @@ class TokensView(w.VBox):
         while len(self._token_buttons) < len(shown):
             button = w.Button(**self._shared)
             button.on_click(functools.partial(self._pressed, len(self._token_buttons)))
+            if len(self._token_buttons) >= MAX_TAB_STOPS:
+                button.tabbable = False
             self._token_buttons.append(button)
         for place, (button, token) in enumerate(zip(self._token_buttons, shown, strict=False)):
             button.description = token_label(token)

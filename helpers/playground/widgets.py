@@ -8,7 +8,6 @@ raises would seem dead.
 from __future__ import annotations
 
 import functools
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -17,16 +16,14 @@ from html import escape
 
 import ipywidgets as w
 
-from helpers.connect import describe_endpoint
 from helpers.playground.answer import Answer, Answers, beginning, text_of
-from helpers.playground.chat import NO_ENDPOINT, Request, Run, served_model
+from helpers.playground.chat import Request, Run
 from helpers.playground.controls import FAULTS, Controls
 from helpers.playground.costs import Usage, meter
+from helpers.playground.endpoint import EndpointLine
 from helpers.playground.rendering import answers_html, note, small, style_sheet, turn, turns
 from helpers.playground.settings import ChatSettings
 from helpers.playground.views import CodeViews, SideBySide, TokensView
-from helpers.servers import which_server
-from helpers.settings import ENDPOINT
 
 __all__ = ["FAULTS", "VIEWS", "Playground", "playground"]
 
@@ -68,7 +65,6 @@ class Playground(w.VBox):
         """Build all widgets. Nothing is asked yet, but which server answers (in a thread)."""
         self.settings = ChatSettings()
         self.conversation: list[dict[str, str]] = []
-        self.model = "Phi-4"  # a name that the endpoint accepts under /v1
         self._main: Run | None = None  # the last request of the chat
         self._notes: list[str] = []
         self._unanswered = ""  # the last question, if no answer came
@@ -76,11 +72,6 @@ class Playground(w.VBox):
         self._usage = Usage()
         self._sent_at = -SECONDS_OF_A_DOUBLE_CLICK
         self._next_update = 0.0  # on the clock of time.monotonic
-        self._endpoint = ""  # that was looked at last
-        self._about_endpoint = ""
-        self._about_server = ""
-        self._model = ""  # that the endpoint or its last answer names
-        self._threads: list[threading.Thread] = []
         self._runs: list[Run] = []  # that may be on their way
         self._lock = threading.RLock()
         self.controls = Controls()
@@ -95,7 +86,7 @@ class Playground(w.VBox):
             "Side by side": self.both,
         }
         self.view = w.ToggleButtons(options=VIEWS, style={"button_width": "auto"})
-        self.origin = w.HTML()
+        self.origin = EndpointLine(lambda: self._changed(None), self._lock)
         super().__init__(
             [
                 w.HTML(style_sheet()),
@@ -108,7 +99,7 @@ class Playground(w.VBox):
         )
         self.add_class("playground")
         self._connect()
-        self._ask_which_server()
+        self._look_which_server()
         self._update()
 
     def __repr__(self) -> str:
@@ -168,7 +159,7 @@ class Playground(w.VBox):
 
     @guarded
     def _server_changed(self, change: object) -> None:
-        self._ask_which_server()
+        self._look_which_server()
 
     @guarded
     def _message(self, widget: w.Widget, content: dict, buffers: object) -> None:
@@ -252,7 +243,7 @@ class Playground(w.VBox):
             conversation = self._conversation_to_ask()
             if conversation is None:
                 return
-            self._notice_endpoint()
+            self._look_which_server(again=True)
             now = self._read_settings()
             # The simulated server is part of what is compared; a hidden control counts for nothing.
             kept = self.both.kept
@@ -310,7 +301,7 @@ class Playground(w.VBox):
         with self._lock:
             for run in self._runs:
                 run.stop()
-            self._notice_endpoint()
+            self._look_which_server(again=True)
             self._notes, self._unanswered = [], ""
             self.conversation = [*request.conversation]
             if request.goes_on:
@@ -330,8 +321,7 @@ class Playground(w.VBox):
 
     def wait(self) -> None:
         """Wait until all that was asked is answered. For programs; people watch."""
-        for thread in self._threads:
-            thread.join()
+        self.origin.wait()
         for run in self._runs:
             run.wait()
 
@@ -370,9 +360,7 @@ class Playground(w.VBox):
             *self.conversation, question = self.conversation  # it is not sent again, but shown
             self._unanswered = question["content"]
         self._count(self._main.answers)
-        if self._main.answers.model and not self._model:
-            self.model = self._model = self._main.answers.model
-            self._show_origin()
+        self.origin.learn(self._main.answers.model)
         self._show_tokens()
         self._update()
 
@@ -386,54 +374,13 @@ class Playground(w.VBox):
         request = self._main.request
         return replace(request, settings=replace(settings, n=1) if request.goes_on else settings)
 
-    # Which endpoint
-
-    def _notice_endpoint(self) -> None:
-        """Look again which server answers if connect() has chosen another endpoint."""
-        if os.environ.get(ENDPOINT, "") != self._endpoint:
-            self._ask_which_server()
-
-    def _ask_which_server(self) -> None:
-        """Say which endpoint answers; ask it in a thread which server and model it has."""
-        self._endpoint = os.environ.get(ENDPOINT, "")
-        try:
-            problem = "" if self._endpoint else NO_ENDPOINT
-            text = describe_endpoint()
-        except ValueError as error:
-            problem = str(error)
-        if problem:
-            self.origin.value = f'<div class="pg-paper">{note(problem)}</div>'
-            return
-        self.controls.show_simulated(text.startswith("a simulated Azure"))
-        self._about_endpoint, self._about_server = f"Answers come from {text}", ""
-        self._model = ""
-        self._show_origin()
-        thread = threading.Thread(target=self._find_server, daemon=True)
-        self._threads = [*(each for each in self._threads if each.is_alive()), thread]
-        thread.start()
-
-    def _find_server(self) -> None:
-        try:
-            is_simulated = self.controls.is_simulated
-            report = which_server(simulate=self.controls.server.value if is_simulated else "")
-            self._about_server = f"Server: {report.kind}"
-            if "streams" in report.follows:
-                self._about_server += f"; its streams {report.follows['streams']}"
-            self._about_server += "."
-            model = served_model(report)
-            with self._lock:  # an answer may have told it already
-                self._model = model or self._model
-                self.model = next(iter(report.models), self._model) or "Phi-4"
-        except Exception as error:  # the playground works without this
-            self._about_server = f"Which server it is could not be found out: {error}"
-        self._show_origin()
-        self._changed(None)
+    def _look_which_server(self, again: bool = False) -> None:
+        """Say which endpoint, server and model answer. again: only for another endpoint."""
+        look = self.origin.look_again if again else self.origin.look
+        look(self.controls.server.value)
+        self.controls.show_simulated(self.origin.is_simulated)
 
     # Showing
-
-    def _show_origin(self) -> None:
-        model = f"Model: {self._model}." if self._model else ""
-        self.origin.value = small(f"{self._about_endpoint} {self._about_server} {model}".strip())
 
     def say(self, text: str) -> None:
         """Show a message below the chat, until a control changes."""
@@ -463,7 +410,7 @@ class Playground(w.VBox):
         request, button = Request(self.settings, [*self.conversation, question]), "Send"
         if self._main is not None and question in self._main.request.conversation[-2:]:
             request, button = self._again(), "Retry"
-        self.code.show(request, button, self.controls.is_simulated, self.model)
+        self.code.show(request, button, self.controls.is_simulated, self.origin.accepted_model)
 
     def _show_talk(self) -> None:
         with self._lock:
