@@ -76,9 +76,11 @@ STEPS = (
         Look("#d9eefb", "#000000", "4px double #000000"),
     ),
 )
-# JupyterLab, voila and VS Code tell the theme in these ways.
+# JupyterLab, a notebook exported in the dark, and VS Code tell the theme in these ways.
 DARK = ('[data-jp-theme-light="false"] .playground', ".theme-dark .playground")
 DARK += (".vscode-dark .playground",)
+# `lessons --playground` is light or dark as the browser is. Only voila's page has this id.
+DARK_PAGE = "@media (prefers-color-scheme: dark) {{#rendered_cells .playground {rules}}}"
 RULES = """
 .playground .pg-paper {background: var(--pg-paper); color: var(--pg-ink); line-height: 1.5;
     border: 1px solid var(--pg-line); border-radius: 4px; padding: 6px; overflow-wrap: anywhere}
@@ -130,7 +132,8 @@ RULES = """
 def style_sheet() -> str:
     """Return the style sheet of the playground, as an element of HTML."""
     light = f".playground {{{_variables('light')}}}"
-    dark = f"{', '.join(DARK)} {{{_variables('dark')}}}"
+    dark = f"{{{_variables('dark')}}}"
+    dark = f"{', '.join(DARK)} {dark} {DARK_PAGE.format(rules=dark)}"
     rules = [
         f".playground .pg-{number} {{background: var(--pg-{number}); "
         f"color: var(--pg-ink-{number}); border: 0; border-bottom: var(--pg-under-{number}); "
