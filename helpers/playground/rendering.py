@@ -105,9 +105,9 @@ RULES = """
 .playground .pg-row {position: relative; flex-flow: row wrap; padding-bottom: 42px;
     max-height: 230px; overflow: auto; background: var(--pg-paper); color: var(--pg-ink);
     border: 1px solid var(--pg-line); border-radius: 4px; margin: 2px}
-.playground .pg-row .pg-token {position: static; overflow: visible; width: auto; min-width: 14px;
+.playground .pg-row .pg-token {position: static; overflow: visible; width: auto; min-width: 24px;
     height: 26px; line-height: 22px; margin: 2px 0; padding: 0 1px; border-radius: 2px;
-    box-shadow: none; font-size: 14px; white-space: pre}
+    box-shadow: none; font-size: 14px; white-space: pre; text-align: left}
 .playground .pg-row .pg-chosen {outline: 2px solid currentColor; outline-offset: -2px}
 .playground .pg-row .pg-token:focus-visible {z-index: 1}
 .playground .pg-row .pg-token:hover::after, .playground .pg-row .pg-token:focus-visible::after {
