@@ -12,6 +12,7 @@ ROW = (
     "display:grid;grid-template-columns:{names} minmax(80px,1fr) {texts};column-gap:10px;"
     "align-items:center"
 )
+NARROWEST = 0.002  # of a track; the border of a narrower bar would be wider than the bar
 LAYER = "position:absolute;left:0;box-sizing:border-box;print-color-adjust:exact"
 
 
@@ -86,8 +87,10 @@ def track(*layers: str) -> str:
 
 
 def _row(row: Bar) -> str:
-    layers = [layer(STRIPED if row.is_cut else FILLED, row.width)] if row.width > 0 else []
-    if row.before:
+    layers = []
+    if row.width >= NARROWEST:
+        layers.append(layer(STRIPED if row.is_cut else FILLED, row.width))
+    if row.before and row.before >= NARROWEST:
         layers.append(layer(OUTLINED, row.before, gap=0))
     name = escape(row.name)
     return (

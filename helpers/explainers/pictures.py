@@ -145,7 +145,7 @@ def bias_bars(chances: Mapping[str, float], biases: Mapping[str, float]) -> list
     The tokens with a bias stand first. All tokens that are not shown share the last bar.
 
     >>> [bar.text for bar in bias_bars({"a": 0.5, "b": 0.5}, {"a": 1})]
-    ['50.0 % -> 73.1 %', '50.0 % -> 26.9 %', '<0.1 % -> <0.1 %']
+    ['50.0 % → 73.1 %', '50.0 % → 26.9 %', '<0.1 % → <0.1 %']
     """
     after = biased(chances, biases)
     shown = [*biases, *_unbiased(chances, biases, MAX_BARS // 2 - len(biases))]
@@ -166,7 +166,7 @@ def bias_text(chances: Mapping[str, float], biases: Mapping[str, float]) -> str:
 
 
 def _bias_bar(name: str, before: float, after: float) -> Bar:
-    return Bar(name, after, f"{percent(before)} -> {percent(after)}", before)
+    return Bar(name, after, f"{percent(before)} → {percent(after)}", before)
 
 
 def _unbiased(chances: Mapping[str, float], biases: Iterable[str], count: int) -> Sequence[str]:

@@ -58,7 +58,7 @@ class Arrival:
     problem: str = ""
     is_over: bool = False
 
-    def add(self, piece: str, moment: float) -> None:
+    def add(self, piece: str | None, moment: float) -> None:
         """Add a piece of the answer, which came at this moment. An empty piece counts as none."""
         if not piece:
             return
@@ -68,11 +68,12 @@ class Arrival:
 
 @dataclass
 class Arrivals:
-    """Both answers, and the seconds since they were asked for."""
+    """Both answers. now: seconds since they were asked for; expected: until they are there."""
 
     streamed: Arrival = field(default_factory=Arrival)
     whole: Arrival = field(default_factory=Arrival)
     now: float = 0.0
+    expected: float = 0.0
 
     @property
     def both(self) -> dict[str, Arrival]:
@@ -91,11 +92,17 @@ def ask_both(
     show: called again and again until both answers are there. is_stopped: asked after each piece.
     An error is told in words in ``problem``, and not raised.
     """
-    arrivals = Arrivals()
+    arrivals = Arrivals(expected=(question.seconds or 0.0) * question.max_tokens)
+    try:
+        clients = [_client() for _ in NAMES]
+    except ValueError as error:  # of a variable
+        for arrival in arrivals.both.values():
+            arrival.problem, arrival.is_over = str(error), True
+        return arrivals
     start = time.perf_counter()
     threads = [
-        threading.Thread(target=_read, args=(question, name, arrival, start, is_stopped))
-        for name, arrival in arrivals.both.items()
+        threading.Thread(target=_read, args=(client, question, name, arrival, start, is_stopped))
+        for client, (name, arrival) in zip(clients, arrivals.both.items(), strict=True)
     ]
     for thread in threads:
         thread.daemon = True
@@ -108,58 +115,54 @@ def ask_both(
     return arrivals
 
 
+def _client() -> ChatCompletionsClient:
+    """Return a client for the endpoint that the variables name. Raises ValueError."""
+    if not os.environ.get(ENDPOINT):
+        raise ValueError(NO_ENDPOINT)
+    read_settings(os.environ)
+    return ChatCompletionsClient(
+        os.environ[ENDPOINT],
+        AzureKeyCredential(os.environ[CREDENTIAL]),
+        connection_timeout=CONNECTION_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        retry_total=0,  # so that an error is shown at once
+    )
+
+
 def _read(
+    client: ChatCompletionsClient,
     question: Question,
     name: str,
     arrival: Arrival,
     start: float,
     is_stopped: Callable[[], bool],
 ) -> None:
+    """Ask once, and note in arrival what comes and when, or what went wrong."""
     try:
-        _ask(question, name == NAMES[0], arrival, start, is_stopped)
+        with client:
+            reply = client.complete(
+                messages=[{"role": "user", "content": question.text}],
+                temperature=0,
+                max_tokens=question.max_tokens,
+                stream=name == NAMES[0],
+                headers=question.headers,
+            )
+            if name != NAMES[0]:
+                arrival.add(reply.choices[0].message.content, time.perf_counter() - start)
+                return
+            chunks = []
+            with reply:
+                for chunk in reply:
+                    if is_stopped():
+                        return
+                    chunks.append(chunk)
+                    arrival.add(piece_of(chunk), time.perf_counter() - start)
+            if finish_reason_of(chunks) is None:
+                arrival.problem = "The stream broke off: no finish reason came."
     except Exception as error:  # whatever it is, the picture has to say it
         arrival.problem = words_of(error)
     finally:
         arrival.is_over = True
-
-
-def _ask(
-    question: Question,
-    streams: bool,
-    arrival: Arrival,
-    start: float,
-    is_stopped: Callable[[], bool],
-) -> None:
-    if not os.environ.get(ENDPOINT):
-        arrival.problem = NO_ENDPOINT
-        return
-    read_settings(os.environ)
-    with ChatCompletionsClient(
-        os.environ[ENDPOINT],
-        AzureKeyCredential(os.environ[CREDENTIAL]),
-        connection_timeout=CONNECTION_TIMEOUT,
-        read_timeout=READ_TIMEOUT,
-        retry_total=0,  # so that an error is shown at once
-    ) as client:
-        reply = client.complete(
-            messages=[{"role": "user", "content": question.text}],
-            temperature=0,
-            max_tokens=question.max_tokens,
-            stream=streams,
-            headers=question.headers,
-        )
-        if not streams:
-            arrival.add(reply.choices[0].message.content, time.perf_counter() - start)
-            return
-        chunks = []
-        with reply:
-            for chunk in reply:
-                if is_stopped():
-                    return
-                chunks.append(chunk)
-                arrival.add(piece_of(chunk), time.perf_counter() - start)
-        if finish_reason_of(chunks) is None:
-            arrival.problem = "The stream broke off: no finish reason came."
 
 
 # Showing
@@ -169,7 +172,9 @@ def stream_picture(arrivals: Arrivals | None) -> str:
     """Return both answers and when they came, as HTML. None: nothing has been asked yet."""
     if arrivals is None:
         return sheet(status("Press Ask. The same question is asked twice at the same moment."))
-    scale = max(arrivals.now, SHORTEST_SCALE, *(each.last or 0 for each in arrivals.both.values()))
+    ends = [each.last or 0.0 for each in arrivals.both.values()]
+    coming = 0.0 if arrivals.are_over else arrivals.expected
+    scale = max(arrivals.now, coming, SHORTEST_SCALE, *ends)
     key = legend((STRIPED, "waiting"), (FILLED, "text arrives"))
     rows = (_answer(name, each, arrivals.now, scale) for name, each in arrivals.both.items())
     text = stream_text(arrivals) if arrivals.are_over else "… waiting for the rest"

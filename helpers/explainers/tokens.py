@@ -11,7 +11,7 @@ from helpers.look import GREY, INK, TINTS
 from helpers.tokens import encode_prompt, encoding, prompt_text
 
 MAX_CHARACTERS = 4000  # of a text that is cut into tokens
-MAX_PIECES = 250  # that are shown
+MAX_PIECES = 100  # that are shown
 START, SEPARATOR = "<|im_start|>", "<|im_sep|>"
 SPECIAL = f"background:{INK};color:#ffffff;border:1px solid {INK}"
 ROLE = f"background:#ffffff;color:{INK};border:2px dashed {INK};font-weight:700"
@@ -83,9 +83,9 @@ def tokens_picture(system: str, user: str) -> str:
         lines.append(f"Only the first {MAX_CHARACTERS:,} characters of a text are counted.")
     key = legend((SPECIAL, "special token"), (ROLE, "role"), (_tint(0), "text"))
     return sheet(
+        key,
         _tokens(text, "The text alone"),
         _tokens(prompt, "The prompt, as the model reads it"),
-        key,
         status(" ".join(lines)),
     )
 
@@ -124,7 +124,7 @@ def _tokens(pieces: Sequence[Piece], title: str) -> str:
     return (
         f"<b>{title}</b> ({len(pieces)})"
         f'<div role="img" aria-label="{escape(description)}" style="display:flex;flex-wrap:wrap;'
-        f'gap:3px;margin:2px 0 8px;max-height:230px;overflow:auto">{boxes}{more}</div>'
+        f'gap:3px;margin:2px 0 8px">{boxes}{more}</div>'
     )
 
 

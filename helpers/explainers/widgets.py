@@ -23,6 +23,7 @@ from helpers.explainers.tokens import tokens_picture
 from helpers.settings import ENDPOINT
 
 LABEL_WIDTH = "150px"
+DIGITS = 3  # behind the point of a number
 IN_PLACE_OF_SLIDERS = (  # without a kernel; ipywidgets cuts more than 110 characters
     "(Run this cell: a picture moves with sliders. The next cell prints the same for some values.)"
 )
@@ -54,7 +55,7 @@ class Explainer(w.VBox):
     def __init__(self, controls: Sequence[w.Widget], html: Callable[[], str]) -> None:
         """Show the controls and the picture."""
         self.html = html
-        self.picture = w.HTML(layout=w.Layout(width="100%"))
+        self.picture = w.HTML()
         super().__init__(
             [*controls, self.picture], layout=w.Layout(width="100%", max_width="900px")
         )
@@ -78,22 +79,30 @@ class Explainer(w.VBox):
 
 def number(
     name: str, value: float, low: float, high: float, step: float, tip: str
-) -> tuple[w.BoundedFloatText, w.HBox]:
-    """Return a labelled field for a number, and a row with the field and its slider."""
-    field = w.BoundedFloatText(
-        value=value,
-        min=low,
-        max=high,
-        step=step,
+) -> tuple[w.BoundedFloatText | w.BoundedIntText, w.HBox]:
+    """Return a labelled field for a number, and a row with the field and its slider.
+
+    The slider has places at low, low + step, and so on. If value and step are of type int, the
+    field takes whole numbers.
+    """
+    is_whole = isinstance(value, int) and isinstance(step, int)
+    limits = {"value": value, "min": low, "max": high, "step": step}
+    field = (w.BoundedIntText if is_whole else w.BoundedFloatText)(
         description=name,
         tooltip=tip,
         style={"description_width": LABEL_WIDTH},
         layout=w.Layout(width="260px"),
+        **limits,
     )
-    slider = w.FloatSlider(
-        value=value, min=low, max=high, step=step, readout=False, layout=w.Layout(width="300px")
+    slider = (w.IntSlider if is_whole else w.FloatSlider)(
+        readout=False, layout=w.Layout(width="300px"), **limits
     )
     w.jslink((field, "value"), (slider, "value"))
+
+    def tidy(change: object) -> None:
+        field.value = round(field.value, DIGITS)  # a slider may say 0.39999999999999997
+
+    field.observe(tidy, "value")
     return field, w.HBox([field, slider])
 
 
@@ -105,11 +114,11 @@ def explore_sampling(chances: Mapping[str, float]) -> Explainer:
 
     chances: token -> its probability, of the likeliest tokens.
     """
-    temperature, first = number("temperature", 1, 0, 2, 0.05, "how much chance the draw has")
-    top_p, second = number("top_p", 1, 0.05, 1, 0.05, "draw only from the likeliest tokens")
+    temperature, first = number("temperature", 1.0, 0, 2, 0.05, "how much chance the draw has")
+    top_p, second = number("top_p", 1.0, 0.05, 1, 0.05, "draw only from the likeliest tokens")
     explainer = Explainer(
         [first, second],
-        lambda: sampling_picture(chances, round(temperature.value, 2), round(top_p.value, 2)),
+        lambda: sampling_picture(chances, temperature.value, top_p.value),
     )
     explainer.follow(temperature, top_p)
     return explainer
@@ -126,13 +135,11 @@ def explore_bias(chances: Mapping[str, float], tokens: Sequence[str]) -> Explain
     fields, rows = {}, []
     for token in tokens:
         tip = "added to the score of this token"
-        fields[token], row = number(f"bias of {token!r}", 0, -10, 10, 0.1, tip)
+        fields[token], row = number(f"bias of {token!r}", 0.0, -10, 10, 0.1, tip)
         rows.append(row)
     explainer = Explainer(
         rows,
-        lambda: bias_picture(
-            chances, {token: round(field.value, 2) for token, field in fields.items()}
-        ),
+        lambda: bias_picture(chances, {token: field.value for token, field in fields.items()}),
     )
     explainer.follow(*fields.values())
     return explainer
@@ -168,15 +175,13 @@ def explore_costs(tokens_per_second: float = TOKENS_PER_SECOND) -> Explainer:
     questions, first = number(
         "questions a day", usual.questions, 0, 1_000_000, 1000, "of all people together"
     )
-    tokens_in, second = number("tokens in", usual.tokens_in, 1, 4000, 50, "of each question")
-    tokens_out, third = number("tokens out", usual.tokens_out, 1, 4000, 16, "of each answer")
+    tokens_in, second = number("tokens in", usual.tokens_in, 0, 4000, 50, "of each question")
+    tokens_out, third = number("tokens out", usual.tokens_out, 0, 4000, 32, "of each answer")
     hours, fourth = number("hours deployed", usual.hours, 0.5, 24, 0.5, "of each day")
     explainer = Explainer(
         [first, second, third, fourth],
         lambda: costs_picture(
-            Traffic(
-                *(round(each.value) for each in (questions, tokens_in, tokens_out)), hours.value
-            ),
+            Traffic(questions.value, tokens_in.value, tokens_out.value, hours.value),
             tokens_per_second,
         ),
     )
@@ -223,8 +228,8 @@ class StreamExplainer(Explainer):
         is_simulated = self._is_simulated()
         question = Question(
             self.question.value.strip() or Question.text,
-            round(self.limit.value),
-            round(self.pace.value, 3) if is_simulated else None,
+            self.limit.value,
+            self.pace.value if is_simulated else None,
             self.server.value if is_simulated else "",
         )
         thread = threading.Thread(target=self._work, args=(question, self._run), daemon=True)
