@@ -15,6 +15,5 @@ PAPER = (
 )
 TRACK = "#eeeeee"  # behind a bar
 STRIPES = f"repeating-linear-gradient(45deg,#ffffff 0 4px,{GREY} 4px 6px)"
-DOTS = f"radial-gradient({GREY} 1px,#ffffff 1.5px) 0 0/6px 6px"
 TINTS = ("#dcecf9", "#ffffff", "#fbe6d4", "#ffffff")  # neighbours differ, in grey by their borders
 WARNING = "color:#8a2b00;font-weight:600"

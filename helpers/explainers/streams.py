@@ -172,6 +172,11 @@ def stream_picture(arrivals: Arrivals | None) -> str:
     """Return both answers and when they came, as HTML. None: nothing has been asked yet."""
     if arrivals is None:
         return sheet(status("Press Ask. The same question is asked twice at the same moment."))
+    streamed, whole = arrivals.streamed, arrivals.whole
+    has_text = streamed.text or whole.text
+    if arrivals.are_over and not has_text and streamed.problem == whole.problem:
+        text = escape(streamed.problem or "The answer has no text.")
+        return sheet(f'<div role="status" style="{WARNING}">{text}</div>')
     ends = [each.last or 0.0 for each in arrivals.both.values()]
     coming = 0.0 if arrivals.are_over else arrivals.expected
     scale = max(arrivals.now, coming, SHORTEST_SCALE, *ends)
@@ -207,7 +212,7 @@ def _times(arrival: Arrival) -> str:
 def _answer(name: str, arrival: Arrival, now: float, scale: float) -> str:
     """Return an answer with a bar of its time: striped while nothing comes, then filled."""
     until = arrival.first if arrival.first is not None else (0.0 if arrival.is_over else now)
-    layers = [layer(STRIPED, until / scale)]
+    layers = [layer(STRIPED, until / scale)] if until else []
     times = f"{until:.1f} s, and nothing yet"
     if arrival.first is not None:
         end = arrival.last if arrival.is_over else now
