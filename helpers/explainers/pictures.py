@@ -59,8 +59,8 @@ def sampling_text(chances: Mapping[str, float], temperature: float, top_p: float
     >>> sampling_text({"a": 0.5, "b": 0.3, "c": 0.2}, 1, 0.7)
     "Temperature 1, top_p 0.7: 2 of 3 tokens can be drawn: 'a' 62.5 %, 'b' 37.5 %. 1 is cut."
     """
-    _, _, kept = _sampled(chances, temperature, top_p)
-    cut = len(chances) - len(kept)
+    _, shares, kept = _sampled(chances, temperature, top_p)
+    cut = sum(share > 0 for share in shares.values()) - len(kept)
     text = (
         f"Temperature {temperature:g}, top_p {top_p:g}: {len(kept)} of {len(chances)} tokens can "
         f"be drawn: {_named(kept)}."
@@ -97,6 +97,8 @@ def _logarithms(chances: Mapping[str, float]) -> dict[str, float]:
 def _sampled_bar(name: str, own: float, share: float, kept: float) -> Bar:
     if kept > 0:
         return Bar(name, kept, percent(kept), own)
+    if not share:  # at temperature 0
+        return Bar(name, 0.0, "no chance", own)
     return Bar(name, share, f"cut ({percent(share)})", own, is_cut=True)
 
 

@@ -78,11 +78,14 @@ def test_a_bar_is_as_wide_as_the_formulas_say_and_marked_if_top_p_cuts_it(temper
     bars = dict(zip(CHANCES, sampling_bars(CHANCES, temperature, top_p), strict=True))
     for name, bar in bars.items():
         assert bar.width == pytest.approx(kept.get(name) or shares[name])
-        assert bar.is_cut == (not kept.get(name))
+        assert bar.is_cut == (shares[name] > 0 and not kept.get(name))
+        assert (bar.text == "no chance") == (shares[name] == 0)
         assert bar.text.startswith("cut") == bar.is_cut
         assert bar.before == CHANCES[name]
     left = [name for name, share in kept.items() if share]
-    assert f"{len(left)} of 4 tokens can be drawn" in sampling_text(CHANCES, temperature, top_p)
+    text = sampling_text(CHANCES, temperature, top_p)
+    assert f"{len(left)} of 4 tokens can be drawn" in text
+    assert ("cut" in text) == any(bar.is_cut for bar in bars.values())
 
 
 def test_many_tokens_share_the_last_bar():
