@@ -312,22 +312,39 @@ def run_jupyterlab(ip: str, port: int | None, browser: bool, folder: Path) -> No
     server.start()
 
 
+def check_settings(folder: Path) -> None:
+    """Print what a .env file, in a folder or in one above, leaves unclear.
+
+    Raise SystemExit with advice if the settings of an endpoint cannot work.
+    """
+    from helpers.settings import ConnectionSettingsError, read_env_file, read_settings
+
+    try:
+        env_file = read_env_file(folder, os.environ)
+        print(*env_file.notes, sep="\n", end="\n" if env_file.notes else "")
+        read_settings({**env_file.variables, **os.environ})
+    except ConnectionSettingsError as error:
+        sys.exit(str(error))
+
+
 def run_playground(ip: str, port: int | None, browser: bool) -> None:
     """Serve the playground alone until Ctrl+C (SIGINT) or SIGTERM ends it and its kernels."""
-    from tools.voila_page import run_page
+    from tools import voila_page
 
-    may_others = ip not in LOOPBACK
-    reach = "Other computers can reach it: whoever has the token can ask on your account there."
-    lines = announcement(
-        "The playground",
-        "the playground",
-        browser,
-        reach if may_others else "",
-        ip in ALL_ADDRESSES,
-    )
-    run_page(
-        ip, port, may_others, lambda address: print(*lines, address, sep="\n", flush=True), browser
-    )
+    check_settings(voila_page.FOLDER)  # the page would only say that there was an error
+    may_others = ""
+    if ip not in LOOPBACK:
+        may_others = (
+            "Other computers can reach it: whoever has the token can ask, and if the answers come "
+            "from your own endpoint, you pay for them."
+        )
+    local = ip in ALL_ADDRESSES
+    lines = announcement("The playground", "the playground", browser, may_others, local)
+
+    def announce(address: str) -> None:
+        print(*lines, address, sep="\n", flush=True)
+
+    voila_page.run_page(ip, port, bool(may_others), announce, browser)
 
 
 def main() -> None:

@@ -16,7 +16,11 @@ import webbrowser
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from tornado.web import RequestHandler
 
 FOLDER = Path(__file__).absolute().parent / "playground"
 USUAL_PORT = 8866
@@ -42,6 +46,14 @@ def listeners(ip: str, port: int | None) -> list[socket.socket]:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
     return bind_sockets(0, ip)
+
+
+def set_cookie(handler: RequestHandler, **others: object) -> None:
+    """Set the cookie by which a page proves that it may end its kernel.
+
+    voila leaves it out, so kernels would live on after their pages where a token is needed.
+    """
+    _ = handler.xsrf_token  # tornado sets the cookie when this is read
 
 
 def run_page(
@@ -71,6 +83,7 @@ def run_page(
     config.VoilaConfiguration.allow_template_override = "NO"
     config.VoilaConfiguration.allow_theme_override = "NO"
     config.VoilaConfiguration.extension_allowlist = list(EXTENSIONS)
+    config.VoilaConfiguration.prelaunch_hook = set_cookie
     # No settings of the folder that the program happens to be started in, nor of other pages.
     page = Voila(config=config, config_file_paths=[], auto_token=True, ip=ip)
     page.initialize([str(FOLDER / "page.ipynb")])
