@@ -8,7 +8,12 @@ from playwright.sync_api import Locator, Page, expect
 
 from helpers.playground.widgets import FAULTS
 
+COLOUR = "Name a colour."
 FRANCE = "What is the capital of France?"
+SONG = "Sing me a song that repeats itself."  # more than a hundred tokens
+# ipywidgets gives the handles of its sliders no name (known there). Each stands beside a field for
+# the same number, which has one.
+HANDLES = ".noUi-handle"
 
 
 class Board:
@@ -18,6 +23,7 @@ class Board:
         self.page = page
         self.talk = page.locator(".playground-talk")
         self.json = page.locator(".playground-json")
+        self.answer = page.locator(".playground-answer")
 
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,11 +28,12 @@ OPTIONS = (
     "--disable-component-update",
     "--disable-sync",
 )
+RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")  # of axe-core: WCAG 2.2, A and AA
 SMALL_SCREEN = {"width": 1366, "height": 768}
 LONGEST_WAIT = 120_000  # milliseconds until a condition has to hold, on a busy computer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """A browser without a screen. Skip the test where there is none, or fail it in CI."""
     chromium = next(filter(None, map(shutil.which, PROGRAMS)), None)
@@ -45,7 +46,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def errors() -> list[str]:
     """What went wrong in pages, and what they requested from elsewhere."""
     return []
@@ -60,7 +61,7 @@ def no_errors(errors) -> Iterator[None]:
     assert not found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def new_page(browser, errors) -> Callable[[Server], Page]:
     """Return a function that opens an empty page, for which one server is the whole network."""
 
@@ -85,7 +86,7 @@ def new_page(browser, errors) -> Callable[[Server], Page]:
     return new
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(browser, tmp_path_factory) -> Iterator[Server]:
     """JupyterLab as the program `lessons` starts it, with copies of the lessons."""
     folder = tmp_path_factory.mktemp("lessons")
@@ -95,13 +96,15 @@ def lab(browser, tmp_path_factory) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def run_all(lab, new_page) -> Callable[[str], Page]:
     """Return a function that opens a lesson in JupyterLab and chooses Run All."""
 
     def run(lesson: str) -> Page:
         page = new_page(lab)
-        page.goto(lab.address.replace("00-start-here.ipynb", lesson))
+        # A workspace of its own: otherwise a second page would open the first one's notebooks, too.
+        address = lab.address.replace("/lab/tree/", f"/lab/workspaces/{lesson[:2]}/tree/")
+        page.goto(address.replace("00-start-here.ipynb", lesson))
         # Before the kernel is there, Run All would ask which one to take.
         expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
         page.get_by_role("menuitem", name="Run", exact=True).click()
@@ -109,3 +112,25 @@ def run_all(lab, new_page) -> Callable[[str], Page]:
         return page
 
     return run
+
+
+@pytest.fixture(scope="package")
+def violations() -> Callable[..., list[str]]:
+    """Return a function that names what axe-core calls serious or critical on a page."""
+    script = toolchain.npm_packages(Path(__file__).parent) / "axe-core" / "axe.min.js"
+
+    def look(page: Page, inside: str = "html", except_for: Sequence[str] = ()) -> list[str]:
+        if not page.evaluate("() => Boolean(window.axe)"):
+            page.add_script_tag(path=script)
+        context = {"include": [inside], "exclude": list(except_for)}
+        options = {"runOnly": list(RULES), "resultTypes": ["violations"]}
+        results = page.evaluate("([where, how]) => axe.run(where, how)", [context, options])
+        assert results["passes"], f"nothing was checked inside {inside}"
+        return [
+            f"{violation['id']}: {node['html']} {node['failureSummary']}"
+            for violation in results["violations"]
+            if violation["impact"] in ("serious", "critical")
+            for node in violation["nodes"]
+        ]
+
+    return look

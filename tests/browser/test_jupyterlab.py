@@ -1,28 +1,32 @@
-"""The playground in a real browser: JupyterLab as `lessons` starts it, and a copy of lesson 15.
+"""Lesson 00 and the playground in a real browser, in JupyterLab as `lessons` starts it.
 
-All tests share one page, because a kernel takes seconds to start. Each begins with an empty chat.
-Nothing sleeps: each step waits for what a person would see.
+All tests of the playground share one page, because a kernel takes seconds to start. Each begins
+with an empty chat. Nothing sleeps: each step waits for what a person would see.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
+import nbformat
 import pytest
-from playground_page import FRANCE, Board
+from playground_page import COLOUR, FRANCE, HANDLES, SONG, Board
 from playwright.sync_api import Page, expect
 
-SONG = "Sing me a song that repeats itself."  # more than a hundred tokens
+FIRST_LESSON, PLAYGROUND = "00-start-here.ipynb", "15-playground.ipynb"
 
 
 @pytest.fixture(scope="module")
-def page(run_all) -> Iterator[Page]:
-    """A page with a copy of the lesson, all cells of which have run."""
-    page = run_all("15-playground.ipynb")
-    page.get_by_role("button", name="Send", exact=True).wait_for()
-    yield page
-    page.close()
+def pages(run_all) -> dict[str, Page]:
+    """Pages with copies of two lessons, whose cells run side by side."""
+    return {lesson: run_all(lesson) for lesson in (FIRST_LESSON, PLAYGROUND)}
+
+
+@pytest.fixture(scope="module")
+def page(pages) -> Page:
+    """A page with a copy of the playground's lesson."""
+    pages[PLAYGROUND].get_by_role("button", name="Send", exact=True).wait_for()
+    return pages[PLAYGROUND]
 
 
 @pytest.fixture
@@ -32,10 +36,34 @@ def board(page) -> Board:
     return board
 
 
-def test_run_all_reaches_the_last_cell(page):
-    """It stops at an error, unless the cell is meant to fail."""
+def expect_last_cell_to_have_run(page: Page) -> None:
+    """Wait until the last cell has a number. Run All stops at an error that is not on purpose."""
     last = page.locator(".jp-CodeCell .jp-InputPrompt").last
     expect(last).to_have_text(re.compile(r"\[\d+\]:"))
+
+
+def test_run_all_runs_every_cell_of_lesson_00_without_an_error(pages, lab):
+    page = pages[FIRST_LESSON]
+    expect_last_cell_to_have_run(page)
+    page.keyboard.press("Control+s")
+    expect(page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab.jp-mod-current")).not_to_have_class(
+        re.compile("jp-mod-dirty")
+    )
+    cells = nbformat.read(lab.folder / "mine" / FIRST_LESSON, 4).cells
+    cells = [cell for cell in cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == [*range(1, len(cells) + 1)]
+    failures = [
+        output
+        for cell in cells
+        for output in cell.outputs
+        if output.output_type == "error" and "raises-exception" not in cell.metadata.get("tags", [])
+    ]
+    assert failures == []
+    assert any("languages" in str(cell.outputs) for cell in cells)
+
+
+def test_run_all_reaches_the_last_cell_of_the_playgrounds_lesson(page):
+    expect_last_cell_to_have_run(page)
 
 
 def test_a_question_is_answered_and_the_slider_changes_json_and_code(board):
@@ -112,3 +140,39 @@ def test_all_controls_have_labels(board):
             .map(each => each.outerHTML)"""
     )
     assert unnamed == []
+
+
+def test_the_copied_code_prints_the_answer_of_the_chat_in_a_fresh_kernel(board, lab):
+    board.field("question").fill(COLOUR)
+    board.field("seed").fill("7")
+    expect(board.json).to_contain_text('"seed": 7')
+    codes = []
+    for view in ("azure-ai-inference", "openai"):
+        text = board.shown(view)
+        expect(text).to_contain_text("seed=7")
+        codes.append(text.inner_text())
+    board.button("Send").click()
+    expect(board.talk).to_contain_text("It is complete")
+    answer = board.answer.inner_text()
+    board.field("seed").fill("")
+    assert answer != "Blue."  # the answer at temperature 0
+    # Each with names of its own, as in a notebook of its own.
+    code = "\nprint('+')\n".join(f"exec({code!r}, {{}})" for code in codes)
+    printed = lab.printed(code).split("\n", 1)[1]  # after the line of connect()
+    assert printed == f"{answer}\n+\n{answer}\n"
+
+
+def test_nothing_in_the_playground_keeps_people_out(board, violations):
+    board.button("Send").click()
+    expect(board.talk).to_contain_text("It is complete")
+    page, serious = board.page, {}
+    for theme in ("Light", "Dark"):
+        page.get_by_role("menuitem", name="Settings", exact=True).click()
+        page.locator(".lm-Menu-item:visible", has_text="Theme").first.hover()
+        page.locator(".lm-Menu-item:visible", has_text=f"JupyterLab {theme}").first.click()
+        is_light = str(theme == "Light").lower()
+        expect(page.locator("body")).to_have_attribute("data-jp-theme-light", is_light)
+        for view in ("JSON", "Tokens"):
+            board.button(view).click()
+            serious[theme, view] = violations(page, ".playground", [HANDLES])
+    assert not any(serious.values()), serious
