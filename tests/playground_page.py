@@ -8,7 +8,6 @@ from playwright.sync_api import Locator, Page, expect
 
 from helpers.playground.widgets import FAULTS
 
-COLOUR = "Name a colour."
 FRANCE = "What is the capital of France?"
 SONG = "Sing me a song that repeats itself."  # more than a hundred tokens
 # ipywidgets gives the handles of its sliders no name (known there). Each stands beside a field for

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 import pytest
 from lessons_program import GUARD, Server, running
 from nbconvert import HTMLExporter
-from playground_page import FRANCE, HANDLES, SONG, Board
+from playground_page import HANDLES, SONG, Board
 from playwright.sync_api import Locator, Page, expect
 
 from tools.lessons import ROOT
 
+FIRST_QUESTION = "Name a colour."  # of a new playground
 EXPORTED = ROOT / "notebooks" / "08-cost.ipynb"
 # Of nbconvert's template "classic": links in its grey rows, its numbers of outputs, and pygments'
 # colour of the words "and", "in", "not", "or".
@@ -159,22 +160,18 @@ def test_nobody_gets_in_without_the_token(page, server):
         urllib.request.urlopen(f"http://127.0.0.1:{server.port}/api/kernels/{kernel_of(page)}")
 
 
-def test_another_page_has_a_chat_of_its_own_and_its_kernel_ends_when_it_is_left(
-    board, server, new_page
-):
+def test_a_reloaded_page_begins_anew_and_its_old_kernel_ends(board, server):
     board.button("Send").click()
     expect(board.talk).to_contain_text("It is complete")
-    page = new_page(server)
-    page.goto(server.address)
-    expect(Board(page).talk).not_to_contain_text(FRANCE)
-    path = f"/api/kernels/{kernel_of(page)}"
+    path = f"/api/kernels/{kernel_of(board.page)}"
     assert server.send(path)["execution_state"]
-    page.goto("about:blank")
+    board.page.reload()
+    expect(board.field("question")).to_have_value(FIRST_QUESTION)
+    expect(board.talk).not_to_contain_text("Model:")
     with pytest.raises(urllib.error.HTTPError, match="404"):
         for _ in range(10 * GUARD):
             server.send(path)
             time.sleep(0.1)  # the kernel is a process of its own
-    page.close()
 
 
 def test_nothing_in_an_exported_lesson_keeps_people_out(browser, violations):
