@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 import toolchain
 from lessons_program import Server, running
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 KIT = Path(__file__).parents[2]
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
@@ -77,10 +77,12 @@ def new_page(browser, errors) -> Callable[[Server], Page]:
         page.on("request", lambda request: look(request.url))
         page.on("websocket", lambda socket: look(socket.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on(
-            "console",
-            lambda message: errors.append(message.text) if message.type == "error" else None,
-        )
+
+        def read(message: ConsoleMessage) -> None:
+            if message.type == "error":
+                errors.append(f"{message.text} ({message.location['url']})")
+
+        page.on("console", read)
         return page
 
     return new
