@@ -137,9 +137,9 @@ def test_jupyterlab_asks_nobody_about_news_updates_or_extensions(server):
 
 def test_voila_adds_nothing_to_jupyterlab(server):
     """It is there for the playground alone, and would add a button to each notebook."""
-    names = [extension["name"] for extension in page_config(server)["federated_extensions"]]
-    assert "@jupyter-widgets/jupyterlab-manager" in names
-    assert "@voila-dashboards/jupyterlab-preview" not in names
+    [extension] = (Path(sys.prefix) / "share/jupyter/labextensions/@voila-dashboards").iterdir()
+    disabled = page_config(server)["disabledExtensions"]
+    assert f"@voila-dashboards/{extension.name}" in disabled
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(server.address.replace("/lab/tree/", "/voila/render/"))
 
@@ -272,10 +272,11 @@ def test_the_playground_alone_without_voila_is_told_what_to_install(monkeypatch,
         run_main(monkeypatch, "--playground")
 
 
-def test_settings_that_cannot_work_stop_the_playground_before_it_starts(monkeypatch, tmp_path):
-    (tmp_path / ".env").write_text("AZURE_INFERENCE_ENDPOINT=https://a.b.inference.ml.azure.com\n")
+def test_settings_that_cannot_work_stop_the_playground_before_it_starts(monkeypatch):
+    monkeypatch.setenv("AZURE_INFERENCE_ENDPOINT", "https://a.eastus.inference.ml.azure.com")
+    monkeypatch.delenv("AZURE_INFERENCE_CREDENTIAL", raising=False)
     with pytest.raises(SystemExit, match="AZURE_INFERENCE_CREDENTIAL is not"):
-        lessons.check_settings(tmp_path)
+        lessons.run_playground("127.0.0.1", 0, False)
 
 
 def test_a_reset_starts_no_jupyterlab(monkeypatch, folders, capsys):
