@@ -32,7 +32,7 @@ RING = """() => {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[Server]:
+def server(browser, tmp_path_factory) -> Iterator[Server]:
     """The playground alone, as the program `lessons` serves it."""
     command = [sys.executable, "-m", "tools.lessons", "--playground", "--no-browser", "--port", "0"]
     folder = tmp_path_factory.mktemp("playground")

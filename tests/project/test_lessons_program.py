@@ -23,7 +23,7 @@ import pytest
 import websocket
 from lessons_program import GUARD, Server, running
 
-from tools import copies, lessons
+from tools import copies, lessons, voila_page
 
 ROOT = Path(__file__).parents[2]
 KIT = ("helpers", "notebooks", "simulated_azure", "snippets", "tools", "README.md")
@@ -275,6 +275,7 @@ def test_the_playground_alone_without_voila_is_told_what_to_install(monkeypatch,
 def test_settings_that_cannot_work_stop_the_playground_before_it_starts(monkeypatch):
     monkeypatch.setenv("AZURE_INFERENCE_ENDPOINT", "https://a.eastus.inference.ml.azure.com")
     monkeypatch.delenv("AZURE_INFERENCE_CREDENTIAL", raising=False)
+    monkeypatch.setattr(voila_page, "run_page", lambda *options: None)
     with pytest.raises(SystemExit, match="AZURE_INFERENCE_CREDENTIAL is not"):
         lessons.run_playground("127.0.0.1", 0, False)
 
