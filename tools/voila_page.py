@@ -10,6 +10,7 @@ import errno
 import logging
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import webbrowser
@@ -70,7 +71,7 @@ def run_page(
     """
     from jupyter_server.base.websocket import WS_PING_INTERVAL
     from tornado.httpserver import HTTPServer
-    from tornado.ioloop import IOLoop
+    from tornado.ioloop import IOLoop, PeriodicCallback
     from tornado.web import Application
     from traitlets.config import Config
     from voila.app import Voila
@@ -103,6 +104,8 @@ def run_page(
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(ip, f"[{ip}]" if ":" in ip else ip)
         address = f"http://{host}:{page.port}/?token={quote(page.identity_provider.token)}"
         loop = IOLoop.current()
+        if sys.platform == "win32":
+            PeriodicCallback(lambda: None, 1000).start()  # or the loop would not notice Ctrl+C
 
         def stop(number: int, frame: object) -> None:
             for name in (signal.SIGINT, signal.SIGTERM):
