@@ -46,19 +46,22 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="package", autouse=True)
 def errors() -> list[str]:
-    """What went wrong in pages, and what they requested from elsewhere."""
+    """What went wrong in pages since the last test, and what they requested from elsewhere."""
     return []
 
 
-@pytest.fixture(autouse=True)
-def no_errors(errors) -> Iterator[None]:
-    """Fail the test during which a page shows an error in its console, or asks another host."""
-    yield
-    found = list(errors)
-    errors.clear()
-    assert not found
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail a test if a page has shown an error in its console, or asked another host."""
+    errors = item.funcargs["errors"]
+    try:
+        result = yield
+        assert not errors, "\n".join(errors)
+        return result
+    finally:
+        errors.clear()
 
 
 @pytest.fixture(scope="package")

@@ -49,6 +49,7 @@ def test_run_all_runs_every_cell_of_lesson_00_without_an_error(pages, lab):
     expect(page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab.jp-mod-current")).not_to_have_class(
         re.compile("jp-mod-dirty")
     )
+    page.close()
     cells = nbformat.read(lab.folder / "mine" / FIRST_LESSON, 4).cells
     cells = [cell for cell in cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in cells] == [*range(1, len(cells) + 1)]
