@@ -15,7 +15,14 @@ from urllib.parse import urlsplit
 import pytest
 import toolchain
 from lessons_program import Server, running
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 KIT = Path(__file__).parents[2]
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
@@ -46,6 +53,12 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="package")
+def context(browser) -> BrowserContext:
+    """One profile, so that a second page of JupyterLab finds the scripts of the first."""
+    return browser.new_context(viewport=SMALL_SCREEN)
+
+
 @pytest.fixture(scope="package", autouse=True)
 def errors() -> list[str]:
     """What went wrong in pages since the last test, and what they requested from elsewhere."""
@@ -65,11 +78,11 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.fixture(scope="package")
-def new_page(browser, errors) -> Callable[[Server], Page]:
+def new_page(context, errors) -> Callable[[Server], Page]:
     """Return a function that opens an empty page, for which one server is the whole network."""
 
     def new(server: Server) -> Page:
-        page = browser.new_page(viewport=SMALL_SCREEN)
+        page = context.new_page()
         page.set_default_timeout(LONGEST_WAIT)
 
         def look(url: str) -> None:
