@@ -12,7 +12,7 @@ from playwright.sync_api import Page, sync_playwright
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 PROJECTOR = {"width": 1280, "height": 720}
 LOWEST = 690  # CSS pixels; below it are the number of the slide and the arrows
-TEXT_SIZE, CODE_SIZE = 32, 20  # CSS pixels: 24 points, and what 96 columns of code allow
+TEXT_SIZE, CODE_SIZE = 32, 19  # CSS pixels: 24 points, and what 100 columns of code allow
 MEASURE = """() => Reveal.getSlides().map((slide, number) => {
   Reveal.slide(Reveal.getIndices(slide).h, 0, 99);
   const problems = [];

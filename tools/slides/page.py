@@ -43,12 +43,14 @@ def as_notebook(slides: list[Slide]) -> NotebookNode:
     """Return slides as Markdown cells with nbconvert's types of slides."""
     cells = []
     for slide in slides:
-        at_once = [part.markdown for part in slide.parts if not part.is_later]
-        later = [part.markdown for part in slide.parts if part.is_later]
-        cells.append(_cell([f"# {slide.heading}", *at_once], "slide"))
-        if later:
-            cells.append(_cell(later, "fragment"))
+        cells.append(_cell([f"# {slide.heading}", *_step(slide, 0)], "slide"))
+        steps = sorted({part.step for part in slide.parts} - {0})
+        cells += [_cell(_step(slide, step), "fragment") for step in steps]
     return nbformat.v4.new_notebook(cells=cells)
+
+
+def _step(slide: Slide, step: int) -> list[str]:
+    return [part.markdown for part in slide.parts if part.step == step]
 
 
 def _cell(blocks: list[str], kind: str) -> NotebookNode:
