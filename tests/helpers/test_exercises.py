@@ -43,7 +43,6 @@ from tools.exercises import (
     number_of,
     numbers_in,
     place,
-    solutions_key,
     write_exercises,
 )
 from tools.try_exercise import problems_of
