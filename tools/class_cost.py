@@ -14,8 +14,9 @@ from __future__ import annotations
 import argparse
 import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from pathlib import Path
 
@@ -35,6 +36,8 @@ HALF_A_DAY = ("00", "02", "04", "05", "06", "12")  # the lessons of that plan
 DEPLOYING_HOURS = 20 / 60  # lesson 08: deploying takes up to 20 minutes, and may be billed
 CONCURRENT = 16  # requests that an instance computes at a time, as phi4-deployment.yml sets it
 QUEUE = 2  # times CONCURRENT x instances: how many may be under way, then 429 (Microsoft)
+MEASURED_REQUESTS = 4  # a second on one A100, the highest load of lesson 08's benchmark
+MANY_REQUESTS = 100  # of a core
 TIMES = 2  # how often a learner runs a cell, roughly
 ANY_LATENCY = 1.0  # seconds; it cancels out if every seat always has one request under way
 COUNT = """
@@ -69,8 +72,10 @@ class ClassCost:
     enough_usd: float
 
 
-def measured(lessons: Sequence[str]) -> Usage:
+def measured(lessons: Sequence[str], parts: Sequence[str] = ("core", "exercises")) -> Usage:
     """Return what one learner sends who runs the cores of these lessons and solves the exercises.
+
+    parts: "core", "exercises" or both.
 
     Raises ValueError for a lesson that is not in the data.
     """
@@ -79,7 +84,7 @@ def measured(lessons: Sequence[str]) -> Usage:
     for lesson in lessons:
         if lesson not in rows:
             raise ValueError(f"there is no lesson {lesson!r}, expected some of {', '.join(rows)}")
-        for part in ("core", "exercises"):
+        for part in parts:
             total += Usage(*rows[lesson][part])
     return total
 
@@ -94,12 +99,8 @@ def class_cost(seats: int, hours: float, lessons: Sequence[str] = HALF_A_DAY) ->
     if seats < 1 or hours <= 0:
         raise ValueError(f"seats is {seats}, hours is {hours}, expected numbers above 0")
     one = measured(lessons)
-    seat = Usage(
-        *(TIMES * number for number in (one.requests, one.prompt_tokens, one.completion_tokens))
-    )
-    whole = Usage(
-        *(seats * number for number in (seat.requests, seat.prompt_tokens, seat.completion_tokens))
-    )
+    seat = _times(TIMES, one)
+    whole = _times(seats, seat)
     price = list_price(SIZE)
     fewest = ceil(seats / (QUEUE * CONCURRENT))
     enough = instances_needed(seats / ANY_LATENCY, ANY_LATENCY, CONCURRENT)
@@ -116,11 +117,20 @@ def class_cost(seats: int, hours: float, lessons: Sequence[str] = HALF_A_DAY) ->
     )
 
 
+def _times(factor: int, usage: Usage) -> Usage:
+    return Usage(
+        factor * usage.requests, factor * usage.prompt_tokens, factor * usage.completion_tokens
+    )
+
+
 def cost_text(seats: int = 30, hours: float = 3, lessons: Sequence[str] = HALF_A_DAY) -> str:
     """Return the cost of a class as Markdown."""
     cost, price = class_cost(seats, hours, lessons), list_price(SIZE)
     noun = "instance" if cost.fewest == 1 else "instances"
-    return "\n".join(
+    hardest = max(lessons, key=lambda lesson: measured([lesson], ("core",)).requests)
+    requests = measured([hardest], ("core",)).requests
+    minutes = round(requests * seats / MEASURED_REQUESTS / 60)
+    text = "\n".join(
         [
             f"{seats} seats, {hours:g} hours, lessons {', '.join(lessons)}, each cell run "
             f"{TIMES} times:",
@@ -143,45 +153,47 @@ def cost_text(seats: int = 30, hours: float = 3, lessons: Sequence[str] = HALF_A
             f"each {SIZE} ({price.region}, {price.date}), {CONCURRENT} requests at a time on each.",
         ]
     )
+    if requests < MANY_REQUESTS:
+        return text
+    return (
+        f"{text}\n\nMost requests come from lesson {hardest}, some of whose cells ask a hundred times: "
+        f"{requests} from each seat that runs its core once. At {MEASURED_REQUESTS} requests a second, "
+        f"the most that was measured (lesson 08), one instance needs {minutes} minutes for {seats} "
+        "seats. So write `times=10` there."
+    )
 
 
 # Measuring
 
 
-def count_lesson(path: Path) -> dict[str, list[int]]:
+def count_lesson(path: Path, run: Callable[[str], tuple[list, dict]]) -> dict[str, list[int]]:
     """Run a lesson's core and the solutions of its exercises. Return what each sent.
 
+    run: runs the source of a cell in a fresh kernel. Returns what tools.refresh.run_cell returns.
     "core" and "exercises": requests that were answered, tokens in, tokens out. Raises RuntimeError
     if a cell fails.
     """
-    manager, client = start_new_kernel(
-        kernel_name="python3", cwd=str(path.parent), extra_arguments=["--log-level=ERROR"]
-    )
     counts = {"core": [0, 0, 0], "exercises": [0, 0, 0]}
 
-    def run(source: str, may_fail: bool = False) -> str:
-        outputs, reply = run_cell(client, source, CELL_TIMEOUT)
+    def printed(source: str, may_fail: bool = False) -> str:
+        outputs, reply = run(source)
         if reply["status"] == "error" and not may_fail:
             raise RuntimeError(f"{path.stem}: {source.splitlines()[0]!r}: {reply['evalue']}")
         return "".join(each.text for each in outputs if each.output_type == "stream")
 
-    try:
-        run(COUNT)
-        for cell in parts_of(nbformat.read(path, 4).cells).core:
-            number = number_of(cell)
-            if number:
-                exercise = find(number)
-                run(f"{exercise.solution}\ncheck({number!r}, {exercise.handed_in})")
-            elif cell.cell_type == "code" and not is_exercise(cell):
-                run(cell.source, "raises-exception" in cell.metadata.get("tags", []))
-            else:
-                continue
-            kind = "exercises" if number else "core"
-            sums = map(int, run(SUM).split())
-            counts[kind] = [old + new for old, new in zip(counts[kind], sums, strict=True)]
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
+    printed(COUNT)
+    for cell in parts_of(nbformat.read(path, 4).cells).core:
+        number = number_of(cell)
+        if number:
+            exercise = find(number)
+            printed(f"{exercise.solution}\ncheck({number!r}, {exercise.handed_in})")
+        elif cell.cell_type == "code" and not is_exercise(cell):
+            printed(cell.source, "raises-exception" in cell.metadata.get("tags", []))
+        else:
+            continue
+        kind = "exercises" if number else "core"
+        sums = map(int, printed(SUM).split())
+        counts[kind] = [old + new for old, new in zip(counts[kind], sums, strict=True)]
     return counts
 
 
@@ -189,12 +201,17 @@ def measure() -> None:
     """Count the requests and tokens of all lessons, and write them into the data file."""
     forget_own_settings(os.environ)
     lines = [
-        "# Requests that were answered, tokens in, tokens out, of each lesson's core and its exercises.",
+        "# Answered requests, tokens in, tokens out, of each lesson's core and its exercises.",
         "# Made by python -m tools.class_cost --measure, at the simulated endpoint.",
         "",
     ]
     for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")):
-        counts = count_lesson(path)
+        manager, client = start_new_kernel(
+            kernel_name="python3", cwd=str(path.parent), extra_arguments=["--log-level=ERROR"]
+        )
+        counts = count_lesson(path, partial(run_cell, client, timeout=CELL_TIMEOUT))
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
         lines += [f"[{path.name[:2]}]", *(f"{key} = {value}" for key, value in counts.items()), ""]
         print(path.stem, counts)
     DATA.write_text("\n".join(lines), encoding="utf-8", newline="\n")

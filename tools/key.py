@@ -2,7 +2,7 @@
 
     python -m uv run python -m tools.key                    # Markdown, all lessons
     python -m uv run python -m tools.key 05 06              # only these lessons
-    python -m uv run python -m tools.key --page key.html    # a page to print, a lesson on each sheet
+    python -m uv run python -m tools.key --page key.html    # a page to print
 
 Everything comes from the data of the exercises, which the tests run in the lessons. Of a wrong
 answer only the lines are shown that differ from the solution, and what the check says about it.
@@ -11,6 +11,7 @@ answer only the lines are shown that differ from the solution, and what the chec
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from difflib import SequenceMatcher
@@ -52,8 +53,8 @@ def solutions_key(lessons: Sequence[int] = ()) -> str:
     numbers = lessons or sorted({exercise.lesson for exercise in all_exercises()})
     parts = [
         "# Solutions of the exercises",
-        "For teachers. Under each solution: the wrong answers that learners usually give, as far as "
-        "they differ from the solution, and what the check says.",
+        "For teachers. Below each solution are usual wrong answers, as far as they differ from it, "
+        "and a piece of what the check says about them.",
     ]
     for number in numbers:
         parts.append(f"## {_title(number)}")
@@ -69,11 +70,11 @@ def _title(lesson: int) -> str:
 
 def _exercise(exercise: Exercise) -> list[str]:
     parts = [
-        f"### {exercise.number} \u00b7 {exercise.title} ({exercise.minutes} minutes)",
+        f"### {exercise.number} \u00b7 {exercise.title} ({exercise.minutes} min)",
         f"**Task.** {exercise.task}",
         _code(exercise.solution),
         f"**Why.** {exercise.why}",
-        f"**Worth knowing.** {exercise.worth_knowing}",
+        f"**Worth knowing:** {exercise.worth_knowing}",
     ]
     if exercise.comes_from:
         parts.append(f"**People ask about this:** {exercise.comes_from}.")
@@ -122,7 +123,8 @@ def _lines(code: str) -> list[str]:
 
 def key_page(markdown: str) -> str:
     """Return the key as a page to print. It needs no other file."""
-    return f"{PAGE}{markdown2html_mistune(markdown)}\n</body>\n</html>\n"
+    html = re.sub(r'<a class="anchor-link".*?</a>', "", markdown2html_mistune(markdown))
+    return f"{PAGE}{html}\n</body>\n</html>\n"
 
 
 def main() -> None:

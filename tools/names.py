@@ -28,7 +28,8 @@ class _Names(ast.NodeVisitor):
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         self.visit(node.value)
-        self.needs |= {name.id for name in ast.walk(node.target) if isinstance(name, ast.Name)}
+        names = {name.id for name in ast.walk(node.target) if isinstance(name, ast.Name)}
+        self.needs |= names - self.defines
 
     def visit_For(self, node: ast.For) -> None:
         for part in (node.iter, node.target, *node.body, *node.orelse):

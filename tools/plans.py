@@ -15,7 +15,7 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -335,21 +335,29 @@ def replaced(text: str, name: str, new: str) -> str:
 # Runs
 
 
+def first_error(cells: list[NotebookNode], run: Callable[[str], tuple[list, dict]]) -> str:
+    """Run cells. Return the first error that is not on purpose, or "".
+
+    run: runs the source of a cell in a fresh kernel. Returns what tools.refresh.run_cell returns.
+    """
+    for cell in cells:
+        _, reply = run(cell.source)
+        on_purpose = "raises-exception" in cell.metadata.get("tags", [])
+        if reply["status"] == "error" and not on_purpose:
+            return f"{cell.source.splitlines()[0]!r}: {reply['ename']}: {reply['evalue']}"
+    return ""
+
+
 def run_cells(cells: list[NotebookNode]) -> str:
-    """Run cells in a fresh kernel. Return the first error that is not on purpose, or ""."""
+    """Run cells in a fresh kernel. Return what first_error returns."""
     manager, client = start_new_kernel(
         kernel_name="python3", cwd=str(ROOT / "notebooks"), extra_arguments=["--log-level=ERROR"]
     )
     try:
-        for cell in cells:
-            _, reply = run_cell(client, cell.source, CELL_TIMEOUT)
-            on_purpose = "raises-exception" in cell.metadata.get("tags", [])
-            if reply["status"] == "error" and not on_purpose:
-                return f"{cell.source.splitlines()[0]!r}: {reply['ename']}: {reply['evalue']}"
+        return first_error(cells, lambda source: run_cell(client, source, CELL_TIMEOUT))
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-    return ""
 
 
 def run_plans() -> list[str]:

@@ -45,6 +45,7 @@ from tools.exercises import (
     place,
     write_exercises,
 )
+from tools.key import solutions_key
 from tools.try_exercise import problems_of
 
 DAY = date(2026, 11, 29)
