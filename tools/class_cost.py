@@ -156,10 +156,10 @@ def cost_text(seats: int = 30, hours: float = 3, lessons: Sequence[str] = HALF_A
     if requests < MANY_REQUESTS:
         return text
     return (
-        f"{text}\n\nMost requests come from lesson {hardest}, some of whose cells ask a hundred times: "
-        f"{requests} from each seat that runs its core once. At {MEASURED_REQUESTS} requests a second, "
-        f"the most that was measured (lesson 08), one instance needs {minutes} minutes for {seats} "
-        "seats. So write `times=10` there."
+        f"{text}\n\nMost requests come from lesson {hardest}, some of whose cells ask a hundred "
+        f"times: {requests} from each seat that runs its core once. At {MEASURED_REQUESTS} "
+        f"requests a second, the most that was measured (lesson 08), one instance needs {minutes} minutes "
+        f"for {seats} seats. So write `times=10` there."
     )
 
 

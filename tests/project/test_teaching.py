@@ -109,7 +109,7 @@ def test_a_heading_or_lesson_that_is_not_there_is_an_error():
 
 def test_a_cell_that_is_needed_by_a_needed_cell_is_needed_too():
     cells = [code(text) for text in ("a = 1", "b = a", "c = 2", "a = 5", "print([b for b in b])")]
-    out = cells[:4]
+    out = [cells[0], cells[1], cells[3]]
     assert [cell.source for cell in needed(cells, out)] == ["a = 1", "b = a"]
 
 
