@@ -158,8 +158,8 @@ def cost_text(seats: int = 30, hours: float = 3, lessons: Sequence[str] = HALF_A
     return (
         f"{text}\n\nMost requests come from lesson {hardest}, some of whose cells ask a hundred "
         f"times: {requests} from each seat that runs its core once. At {MEASURED_REQUESTS} "
-        f"requests a second, the most that was measured (lesson 08), one instance needs {minutes} minutes "
-        f"for {seats} seats. So write `times=10` there."
+        f"requests a second, the most that was measured (lesson 08), one instance needs {minutes} "
+        f"minutes for {seats} seats. So write `times=10` there."
     )
 
 
