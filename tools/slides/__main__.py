@@ -56,7 +56,10 @@ def main() -> None:
         pages.append(write_slides(lesson, options.folder))
         print(f"wrote {pages[-1]}")
     if options.check:
-        from .check import problems  # needs a browser
+        try:
+            from .check import problems
+        except ModuleNotFoundError:
+            sys.exit("--check needs playwright, which only developers have: python -m uv sync")
 
         lines = problems(pages)
         print(*lines, sep="\n")
