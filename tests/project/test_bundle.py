@@ -6,11 +6,15 @@ These tests bundle a kit of two small packages, because all wheels of the real o
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -68,10 +72,41 @@ def made(root, tmp_path_factory) -> Path:
     return folder
 
 
-def install(folder: Path, home: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """Run a bundle's installer without a network, with an empty home folder."""
+class Refusal(BaseHTTPRequestHandler):
+    """A proxy that lets nobody through, and remembers who asked."""
+
+    asked: list[str] = []
+
+    def do_CONNECT(self) -> None:
+        self.asked.append(self.path)
+        self.send_error(403)
+
+    do_GET = do_CONNECT
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture(scope="module")
+def proxy() -> Iterator[str]:
+    """The address of a proxy, which is the only way out, and a dead end."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusal) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def install(proxy) -> Callable[..., subprocess.CompletedProcess]:
+    """A function that runs a bundle's installer without a network."""
+    return functools.partial(_install, proxy)
+
+
+def _install(
+    nowhere: str, folder: Path, home: Path, *arguments: str
+) -> subprocess.CompletedProcess:
+    """Run a bundle's installer with an empty home folder, and a proxy that leads nowhere."""
     home.mkdir(exist_ok=True)
-    nowhere = "http://127.0.0.1:9"  # the port "discard", where nothing listens
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -92,7 +127,7 @@ def install(folder: Path, home: Path, *arguments: str) -> subprocess.CompletedPr
     )
 
 
-def test_a_laptop_without_a_network_installs_the_kit_and_opens_it(made, tmp_path):
+def test_a_laptop_without_a_network_installs_the_kit_and_opens_it(made, install, tmp_path):
     home = tmp_path / "home with spaces"
     begun = home / f"{bundle.KIT}.part"  # of a copy that was interrupted
     begun.mkdir(parents=True)
@@ -104,6 +139,7 @@ def test_a_laptop_without_a_network_installs_the_kit_and_opens_it(made, tmp_path
     again = install(made, home)
     assert opened in again.stdout and "Installing" not in again.stdout
     assert not begun.exists() and not (home / "elsewhere").exists()
+    assert Refusal.asked == []
 
     # If a later installation fails, a person's files stay.
     (kit / ".venv" / "installed.txt").unlink()
@@ -132,7 +168,7 @@ def test_parts_of_a_bundle_are_all_that_the_kit_needs():
     assert tops - {*bundle.PARTS} == {"conftest.py", "tests"}
 
 
-def test_an_installer_without_packages_for_this_python_says_which_it_has(made, tmp_path):
+def test_an_installer_without_packages_for_this_python_says_which_it_has(made, install, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(made, other)
     contents = {"platforms": [*bundle.PLATFORMS], "pythons": ["3.2"]}
@@ -144,7 +180,7 @@ def test_an_installer_without_packages_for_this_python_says_which_it_has(made, t
     assert [*(tmp_path / "home").iterdir()] == []
 
 
-def test_an_installer_for_another_system_says_so(made, tmp_path):
+def test_an_installer_for_another_system_says_so(made, install, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(made, other)
     contents = {"platforms": ["amiga"], "pythons": [bundle.this_python()]}
@@ -155,14 +191,14 @@ def test_an_installer_for_another_system_says_so(made, tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [["--force"], ["a", "b"]])
-def test_an_installer_explains_itself_when_it_is_not_understood(made, tmp_path, arguments):
+def test_an_installer_explains_itself_when_it_is_not_understood(made, install, tmp_path, arguments):
     done = install(made, tmp_path / "home", *arguments)
     assert done.returncode == 1
     assert "into another folder" in done.stdout
     assert f"Not understood: {' '.join(arguments)}" in done.stderr
 
 
-def test_an_installer_leaves_a_folder_with_other_files_alone(made, tmp_path):
+def test_an_installer_leaves_a_folder_with_other_files_alone(made, install, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     done = install(made, tmp_path / "home", str(tmp_path / "mine"))
