@@ -24,6 +24,7 @@ PARTS = (
     "notebooks",
     "simulated_azure",
     "snippets",
+    "teaching",
     "tools",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
