@@ -90,16 +90,21 @@ def install(command: list[str], folder: Path) -> None:
 
 
 def node() -> list[str]:
-    """Return the command that runs a file with Node.js. Install the packages of the lock."""
+    """Return the command that runs a file with Node.js. Install the packages of the snippets."""
+    return node_in(SNIPPETS)
+
+
+def node_in(folder: Path) -> list[str]:
+    """Return the command that runs Node.js. Install in a folder what its package-lock.json says."""
     program, npm = shutil.which("node"), shutil.which("npm")
     if not program or not npm:
         give_up("Node.js with npm")
-    lock = (SNIPPETS / "package-lock.json").read_text(encoding="utf-8")
-    marker = SNIPPETS / "node_modules" / ".installed-from"
+    lock = (folder / "package-lock.json").read_text(encoding="utf-8")
+    marker = folder / "node_modules" / ".installed-from"
     with installation_lock():
         if not marker.is_file() or marker.read_text(encoding="utf-8") != lock:
             quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-            install([npm, "ci", *quiet], SNIPPETS)
+            install([npm, "ci", *quiet], folder)
             marker.write_text(lock, encoding="utf-8")
     return [program]
 
