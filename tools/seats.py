@@ -283,7 +283,10 @@ async def measure(hub: Hub, names: list[str], lesson: str, is_compared: bool) ->
         problems += [f"{name} got in" for name in await accepted_logins(hub, *attempts)]
         answers = [f"The answer of {name}" for name in names]
         kept = await asyncio.gather(
-            *(work_after_restart(*each) for each in zip(learners, [lesson] * seats, answers, strict=True))
+            *(
+                work_after_restart(*each)
+                for each in zip(learners, [lesson] * seats, answers, strict=True)
+            )
         )
         if kept != answers:
             problems.append(f"after a restart there was {kept}")
