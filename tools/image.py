@@ -213,6 +213,15 @@ def try_image(stage: Stage, commands: list[str]) -> None:
 
     Raise SystemExit if the check does not pass, or CalledProcessError if a command fails.
     """
+    proc = str(stage.root / "proc")
+    subprocess.run(["mount", "-t", "proc", "proc", proc], check=True)
+    try:
+        _try_image(stage, commands)
+    finally:
+        subprocess.run(["umount", proc], check=True)
+
+
+def _try_image(stage: Stage, commands: list[str]) -> None:
     server = stage.process(stage.command, start_new_session=True)
     try:
         begin = time.monotonic()

@@ -306,7 +306,7 @@ def shared_endpoint(folder: Path, seats: int) -> Iterator[dict[str, str]]:
         text = "".join(f'[[seat]]\nname = "{n}"\nkey = {json.dumps(key)}\n' for n in range(seats))
         (folder / "class.toml").write_text(text, encoding="utf-8")
         yield {
-            "CLASS_ENDPOINT": variables["AZURE_INFERENCE_ENDPOINT"],
+            "CLASS_ENDPOINT": variables["AZURE_INFERENCE_ENDPOINT_HTTP"],
             "CLASS_FILE": str(folder / "class.toml"),
         }
         print(f"the shared endpoint    {memory([psutil.Process(process.pid)])}")

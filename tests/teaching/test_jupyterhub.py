@@ -61,7 +61,6 @@ def session(tmp_path_factory) -> Iterator[Session]:
             session.run(session.close())
         finally:
             session.loop.close()
-            Path("/tmp/hub-test.log").write_text("".join(hub.log))
 
 
 def printed(session: Session, source: str) -> str:
