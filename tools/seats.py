@@ -239,6 +239,12 @@ def memory(processes: list[psutil.Process]) -> str:
     return f"{own:.0f} MiB of its own, {total:.0f} MiB with what processes share"
 
 
+def cpu_of(processes: list[psutil.Process]) -> float:
+    """Return the CPU time that processes have taken so far, without their children."""
+    times = [process.cpu_times() for process in processes]
+    return sum(each.user + each.system for each in times)
+
+
 async def measure(hub: Hub, names: list[str], lesson: str, is_compared: bool) -> list[str]:
     """Let all learners work at once, print figures, and return what went wrong."""
     seats = len(names)
@@ -259,6 +265,8 @@ async def measure(hub: Hub, names: list[str], lesson: str, is_compared: bool) ->
         )
         print(f"a server's start, CPU  {started / seats:.1f} s")
         print(f"a server, memory       {memory(servers)}")
+        parts = [psutil.Process(hub.process.pid), *hub.processes("configurable-http-proxy")]
+        print(f"hub and proxy, CPU     {cpu_of(parts) / seats:.1f} s a seat")
 
         async with contextlib.AsyncExitStack() as running:
             begin = time.perf_counter()

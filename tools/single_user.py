@@ -68,6 +68,8 @@ def main() -> None:
     prepare_lessons(Path.home())
     limit_memory(os.environ)
     bypass_proxy(os.environ)
+    # In a terminal, `lessons --reset 05` works, whatever PATH the hub was started with.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     sys.argv[1:1] = [*OPTIONS, f"--ServerApp.allow_root={is_root()}"]
     from jupyterhub.singleuser import main as run_server
 

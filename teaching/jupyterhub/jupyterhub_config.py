@@ -26,6 +26,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -107,6 +108,27 @@ def check_account(name: str) -> None:
         sys.exit(f"All accounts may read {home}. Close it to them: chmod o= {home}")
 
 
+def check_kit(name: str) -> None:
+    """Raise SystemExit unless a learner's account can run this Python with the kit in it."""
+    import pwd
+
+    command = [sys.executable, "-c", "import tools.single_user"]
+    options = {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []}
+    try:
+        done = subprocess.run(command, **options, cwd="/", capture_output=True, text=True)
+    except PermissionError:
+        reason = "it may not be run"
+    else:
+        if done.returncode == 0:
+            return
+        reason = (done.stderr.strip().splitlines() or ["it fails"])[-1]
+    sys.exit(
+        f"The account {name!r} cannot use {sys.executable} with the kit: {reason}. Put the "
+        "kit, and the Python that its .venv is made from, where all accounts may read: for example "
+        "in /opt, not in a home folder."
+    )
+
+
 def endpoint_of_class() -> dict:
     """Return the variables that lead each learner's kernels to the class's endpoint, if any.
 
@@ -155,6 +177,7 @@ if one_of("CLASS_SPAWNER", "local", "simple") == "local":
         )
     for name in sorted(c.Authenticator.allowed_users):
         check_account(name)
+    check_kit(NAMES[0])
     c.JupyterHub.spawner_class = "jupyterhub.spawner.LocalProcessSpawner"
 else:
     print("CLASS_SPAWNER=simple: all learners share one account and can read each other's files.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -87,10 +88,12 @@ def test_servers_are_started_only_for_ordinary_accounts_with_private_folders(
         if name == "nobody-here":
             raise KeyError(name)
         uid = 0 if name == "root" else 1001
-        return SimpleNamespace(pw_uid=uid, pw_dir=str(tmp_path / name))
+        return SimpleNamespace(pw_uid=uid, pw_gid=1001, pw_dir=str(tmp_path / name))
 
     monkeypatch.setattr(pwd, "getpwnam", account)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    ran = SimpleNamespace(returncode=0, stderr="")
+    monkeypatch.setattr(subprocess, "run", lambda command, user, **options: ran)
     (tmp_path / "ada").mkdir(mode=0o700)
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o755)
@@ -104,6 +107,9 @@ def test_servers_are_started_only_for_ordinary_accounts_with_private_folders(
     }.items():
         with pytest.raises(SystemExit, match=message):
             read_settings(f"ada\n{name}\n", CLASS_SPAWNER="local")
+    ran.returncode, ran.stderr = 1, "ModuleNotFoundError: No module named 'tools'"
+    with pytest.raises(SystemExit, match="No module named 'tools'. Put the"):
+        read_settings("ada\n", CLASS_SPAWNER="local")
     monkeypatch.setattr(os, "geteuid", lambda: 1001)
     with pytest.raises(SystemExit, match="CLASS_SPAWNER=simple"):
         read_settings("ada\n", CLASS_SPAWNER="local")
