@@ -37,6 +37,14 @@ class Kernel:
         self.id = identity
         self._socket = socket
         self._session = uuid.uuid4().hex
+        self._frames: asyncio.Queue[aiohttp.WSMessage] = asyncio.Queue()
+
+    async def listen(self) -> None:
+        """Take what arrives, until the connection ends. It also answers the server's pings."""
+        frame = None
+        while frame is None or frame.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+            frame = await self._socket.receive()
+            self._frames.put_nowait(frame)
 
     async def run(self, source: str) -> tuple[list[NotebookNode], dict]:
         """Run the source of one cell. Return (its outputs, the content of the kernel's reply).
@@ -78,7 +86,7 @@ class Kernel:
 
     async def _receive(self) -> dict:
         """Return the next message. Some come as binary data, with their buffers behind them."""
-        frame = await self._socket.receive()
+        frame = await self._frames.get()
         if frame.type is aiohttp.WSMsgType.TEXT:
             return json.loads(frame.data)
         if frame.type is aiohttp.WSMsgType.BINARY:
@@ -213,7 +221,12 @@ class Learner:
             async with self._session.ws_connect(
                 self._url + channels, headers=self._headers(channels), max_msg_size=0
             ) as socket:
-                yield Kernel(session["kernel"]["id"], socket)
+                kernel = Kernel(session["kernel"]["id"], socket)
+                listener = asyncio.create_task(kernel.listen())
+                try:
+                    yield kernel
+                finally:
+                    listener.cancel()
         finally:
             await self.request("DELETE", f"sessions/{session['id']}")
 
