@@ -20,7 +20,7 @@ EXPORT = (
     "--no-emit-project"
 )
 PRIVATE = re.compile(
-    r"(?<![\w.:/])/(?:root|work|home)/[\w.-]+|BEGIN [A-Z ]*PRIVATE KEY|\bghp_\w{20}|\bsk-\w{20}"
+    r"(?<![\w.:/])/(?:root|work|home)/(?!jovyan\b)[\w.-]+|BEGIN [A-Z ]*PRIVATE KEY|\bghp_\w{20}|\bsk-\w{20}"
 )
 
 
@@ -64,7 +64,9 @@ def test_the_lock_names_no_private_registry():
 
 def test_every_dependency_has_its_reason_in_contributing():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    wanted = list(project["project"]["dependencies"])
+    for group in project["dependency-groups"].values():
+        wanted += group
     reasons = "\n".join(
         re.findall(
             r"^\| ([^|]+) \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE
