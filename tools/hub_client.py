@@ -107,10 +107,16 @@ class Learner:
         self._password = password
 
     async def __aenter__(self) -> Learner:
-        """Open the session, which keeps cookies as a browser does."""
+        """Open the session, which keeps cookies as a browser does.
+
+        Each request has a connection of its own. The proxy closes idle ones after five seconds, and
+        unlike a browser, aiohttp does not send a POST again that meets a closing connection.
+        """
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=60, sock_read=LONGEST_START)
         self._session = aiohttp.ClientSession(
-            cookie_jar=aiohttp.CookieJar(unsafe=True), timeout=timeout
+            connector=aiohttp.TCPConnector(force_close=True, limit=0),
+            cookie_jar=aiohttp.CookieJar(unsafe=True),
+            timeout=timeout,
         )
         return self
 
