@@ -20,7 +20,8 @@ EXPORT = (
     "--no-emit-project"
 )
 PRIVATE = re.compile(
-    r"(?<![\w.:/])/(?:root|work|home)/(?!jovyan\b)[\w.-]+|BEGIN [A-Z ]*PRIVATE KEY|\bghp_\w{20}|\bsk-\w{20}"
+    r"(?<![\w.:/])/(?:root|work|home)/(?!jovyan\b)[\w.-]+|BEGIN [A-Z ]*PRIVATE KEY"
+    r"|\bghp_\w{20}|\bsk-\w{20}"
 )
 
 
