@@ -41,7 +41,7 @@ RUNNING = "JupyterHub is now running"  # in its log
 LONGEST_START = 300.0  # seconds
 LONGEST_STOP = 120.0  # seconds
 FOLDER_LINE = "folder "  # of preflight(): copies lie elsewhere than the originals
-FONT_CACHE = "Matplotlib is building the font cache"  # once for each account, if the machine is busy
+FONT_CACHE = "Matplotlib is building the font cache"  # on a busy machine, once an account
 MIB = 1 << 20
 
 
