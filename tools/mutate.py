@@ -32,6 +32,7 @@ DATA = Path(__file__).with_name("mutations.toml")
 INSTALLED = (
     "snippets/node_modules",
     "teaching/jupyterhub/node_modules",
+    "tests/browser/node_modules",
     "snippets/environments/langchain/.venv",
     "snippets/environments/litellm/.venv",
 )

@@ -51,7 +51,7 @@ class Session:
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory) -> Iterator[Session]:
-    toolchain.node_in(ROOT / "teaching" / "jupyterhub")
+    toolchain.npm_packages(ROOT / "teaching" / "jupyterhub")
     folder = tmp_path_factory.mktemp("hub")
     with running_hub(folder, ["ada", "grace"], CLASS_MEMORY="700M") as hub:
         session = Session(hub)

@@ -53,7 +53,7 @@ def read_settings(tmp_path, monkeypatch):
         exec(code, {"get_config": lambda: config, "__file__": str(file)})
         return config
 
-    toolchain.node_in(FOLDER)
+    toolchain.npm_packages(FOLDER)
     return read
 
 
