@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -40,7 +41,8 @@ CONFIGURATION = ROOT / "teaching" / "jupyterhub" / "jupyterhub_config.py"
 RUNNING = "JupyterHub is now running"  # in its log
 LONGEST_START = 300.0  # seconds
 LONGEST_STOP = 120.0  # seconds
-FOLDER_LINE = "folder "  # of preflight(): copies lie elsewhere than the originals
+# Of preflight(): copies lie elsewhere than the originals, perhaps at a path for a second line.
+FOLDER_LINE = re.compile(r"ok {4}folder .*?\\n( {10,}.*?\\n)*")
 FONT_CACHE = "Matplotlib is building the font cache"  # on a busy machine, once an account
 MIB = 1 << 20
 
@@ -177,8 +179,7 @@ def copy_of(lesson: str) -> str:
 def comparable(outputs: list) -> str:
     """Return outputs as text, without what may differ between a copy and its original."""
     outputs = [output for output in outputs if FONT_CACHE not in output.get("text", "")]
-    lines = sanitize(outputs).split(r"\n")
-    return r"\n".join(line for line in lines if FOLDER_LINE not in line)
+    return FOLDER_LINE.sub("", sanitize(outputs))
 
 
 async def accepted_logins(hub: Hub, *attempts: tuple[str, str]) -> list[str]:
