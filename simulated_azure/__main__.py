@@ -17,15 +17,17 @@ from . import __version__
 from .auth import MIN_KEY_LENGTH
 from .classroom.authority import PATH as AUTHORITY_PATH
 from .classroom.authority import VARIABLE as CA_VARIABLE
-from .classroom.authority import AuthorityError
+from .classroom.authority import authority_file
+from .classroom.room import Classroom
 from .classroom.seats import ClassFile, read_class
 from .classroom.tally import TallyError
 from .inference.servers import INFERENCE, NAMES, SERVERS, Server
 from .transports.addresses import is_loopback
+from .transports.certificates import AuthorityError, open_authority
 from .transports.sockets import Simulator
 
 if TYPE_CHECKING:
-    from .classroom.room import Classroom
+    import trustme
 
 LOCAL_HOST, ALL_HOSTS = "127.0.0.1", "0.0.0.0"
 MAX_TOKEN_DELAY = 60.0  # seconds
@@ -203,14 +205,18 @@ def complete_options(options: argparse.Namespace) -> None:
 
 
 def open_classroom(group: ClassFile | None) -> Classroom | None:
-    """Return a class, ready to be served. Exits with a message if its files cannot be used."""
-    if group is None:
-        return None
-    from .classroom.room import Classroom
-
+    """Return a class, ready to be served. Exits with a message if its counts cannot be used."""
     try:
-        return Classroom(group)
-    except (TallyError, AuthorityError) as error:
+        return Classroom(group) if group else None
+    except TallyError as error:
+        sys.exit(str(error))
+
+
+def open_class_authority(group: ClassFile | None) -> trustme.CA | None:
+    """Return the certificate authority of a class. Exits with a message if it cannot be used."""
+    try:
+        return open_authority(authority_file(group.path)) if group else None
+    except AuthorityError as error:
         sys.exit(str(error))
 
 
@@ -226,6 +232,7 @@ def start(options: argparse.Namespace) -> Simulator:
             options.token_delay,
             server=options.server,
             classroom=classroom,
+            authority=open_class_authority(options.group),
             on_loaded=gc.freeze,  # or the garbage collector would visit the model: all would pause
         )
     except OSError as error:

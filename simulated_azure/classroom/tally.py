@@ -109,7 +109,10 @@ class Tally:
         return self.version != version
 
     def save(self, account: Account, tokens_ahead: int = 0) -> None:
-        """Write the counts of a seat into the file. tokens_ahead: that it may use before the next time."""
+        """Write the counts of a seat into the file.
+
+        tokens_ahead: that it may use before the next time.
+        """
         self.version += 1
         tokens = account.tokens + tokens_ahead
         if account.seat.tokens is not None:
@@ -171,7 +174,7 @@ class Tally:
         ]
 
     def _read(self) -> str:
-        """Fill the accounts from the file. Return when the counts begin, as an ISO date and time."""
+        """Fill the accounts from the file. Return when the counts begin (ISO 8601)."""
         self._database.executescript(TABLES)
         row = self._database.execute("SELECT name, since FROM class").fetchone()
         if row is None:
