@@ -11,8 +11,9 @@ from ..http import Access, Request, Response, Route, Steps, json_response
 from ..journal import PATH as JOURNAL_PATH
 from ..journal import Journal
 from .authority import PATH as AUTHORITY_PATH
+from .bill import Bill
 from .seats import ClassFile, Seat
-from .tally import Bill, Tally
+from .tally import Tally
 
 Handle = Callable[[Request, Bill | None], Steps]
 CLASS_PATH = "/simulator/class"
