@@ -13,6 +13,8 @@ from contextlib import suppress
 
 from . import __version__
 from .auth import MIN_KEY_LENGTH
+from .classroom import command
+from .classroom.seats import ClassFileError
 from .inference.servers import INFERENCE, NAMES, SERVERS, Server
 from .transports.addresses import is_loopback
 from .transports.sockets import Simulator
@@ -86,6 +88,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="print the variables as commands to paste into another terminal: sh (also bash and "
         "zsh) or powershell",
     )
+    command.add_options(parser)
     parser.add_argument("--version", action="version", version=f"simulated Azure {__version__}")
     return parser
 
@@ -209,6 +212,12 @@ def main() -> None:
         signal.signal(signal_number, signal.default_int_handler)
     parser = make_parser()
     options = parser.parse_args()
+    if options.make_class is not None or options.make_slips:
+        try:
+            print(command.prepare_class(options))
+        except ClassFileError as error:
+            sys.exit(str(error))
+        return
     try:
         check_host(options.host, options.allow_remote)
     except ValueError as error:

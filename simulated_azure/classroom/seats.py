@@ -169,7 +169,7 @@ def read_names(path: str | Path) -> list[str]:
     try:
         for place, name in enumerate(names, 1):
             _check_name(name, f"name number {place}")
-        _check_different(names, "names")
+        _check_different([name.casefold() for name in names], "names")
     except ClassFileError as error:
         raise ClassFileError(f"{path}: {error}") from None
     return names
@@ -271,7 +271,7 @@ def _class(content: Mapping[str, Any], path: Path) -> ClassFile:
             f"{len(tables)} seats, expected 1 to {MAX_SEATS}. Each begins with a line [[seat]]."
         )
     seats = tuple(_seat(table, number, limits) for number, table in enumerate(tables, 1))
-    _check_different([seat.name for seat in seats], "seats' names")
+    _check_different([seat.name.casefold() for seat in seats], "seats' names")
     _check_different([seat.key for seat in seats], "seats' keys")
     return ClassFile(
         name,
@@ -339,11 +339,10 @@ def _check_name(name: Any, place: str) -> None:
 
 def _check_different(values: Sequence[str], what: str) -> None:
     """Raise ClassFileError if two values are the same. They are named by their places only."""
-    common, count = Counter(value.casefold() for value in values).most_common(1)[0]
+    common, count = Counter(values).most_common(1)[0] if values else ("", 0)
     if count > 1:
-        folded = [value.casefold() for value in values]
-        first = folded.index(common)
-        second = folded.index(common, first + 1)
+        first = values.index(common)
+        second = values.index(common, first + 1)
         raise ClassFileError(
             f"two {what} are the same: number {first + 1} and number {second + 1}. Change one."
         )
