@@ -2,10 +2,13 @@
 // The live page of a class. All that seats have sent is set as text, never as HTML.
 const SILENCE = 15000;  // milliseconds without an event, after which the connection counts as lost
 const AGAIN = 3000;  // milliseconds until the next attempt, where the browser makes none itself
-const LINES = { shown: 4.6, hidden: 2.9 };  // a card's height in lines of its text
-const WIDTH = 9.5;  // a card's width in the same unit
-const SMALLEST = 11, LARGEST = 34;  // pixels of a card's text
+const SMALLEST = 11, LARGEST = 44;  // pixels of a card's text
+const LINE = 1.15, GAP = 10;  // a line's height in the text's size; pixels around a card's text
+const HEIGHT = 5.4;  // of a card, in the text's size
+const WIDTH = 9.5, LETTER = 0.8, LONGEST_NAME = 12, DIGITS = 3;  // of a card, in the same unit
 const LOW = 0.1;  // the part of a budget below which a card says what is left
+
+const SPENT = "budget spent";
 
 const at = id => document.getElementById(id);
 const number = value => value.toLocaleString("en");
@@ -26,14 +29,15 @@ function make(parent, tag, name) {
 function makeCard(name) {
   const item = make(at("seats"), "li", "idle");
   const head = make(item, "div", "head");
-  const card = { item, asked: null };
+  const card = { item, head };
   put(make(head, "h2", "name"), name);
   const count = make(head, "span", "count");
   card.count = make(count, "span", "");
   put(make(count, "span", "spoken"), " requests");
   const facts = make(item, "p", "facts");
-  card.tokens = make(facts, "span", "tokens");
+  card.facts = facts;
   card.notes = ["waiting", "errors", "refused", "left"].map(() => make(facts, "b", "note"));
+  card.tokens = make(facts, "span", "tokens");
   card.asked = make(item, "p", "asked");
   return card;
 }
@@ -43,7 +47,7 @@ function budget(seat) {
   for (const [field, more, one] of kinds) {
     const left = seat[field];
     if (left === null) continue;
-    if (left <= 0) return "budget spent";
+    if (left <= 0) return SPENT;
     if (left < LOW * (left + seat[more])) return `${many(left, one, more)} left`;
   }
   return "";
@@ -54,12 +58,12 @@ function show(card, seat) {
   const notes = [
     seat.waiting ? "waiting" : "",
     seat.errors ? many(seat.errors, "error", "errors") : "",
-    seat.refused ? `${number(seat.refused)} refused` : "",
+    seat.refused && left !== SPENT ? `${number(seat.refused)} refused` : "",
     left,
   ];
   card.item.classList.toggle("idle", !seat.requests);
   card.item.classList.toggle("waiting", Boolean(seat.waiting));
-  card.item.classList.toggle("spent", left === "budget spent");
+  card.item.classList.toggle("spent", left === SPENT);
   put(card.count, number(seat.requests));
   put(card.tokens, seat.requests ? many(seat.tokens, "token", "tokens") : "no request yet");
   card.notes.forEach((note, place) => { put(note, notes[place]); note.hidden = !notes[place]; });
@@ -79,23 +83,44 @@ function showAll(state) {
   for (const name of ["requests", "tokens", "errors", "refused"]) put(at(name), number(state[name]));
   put(at("waiting"), number(state.seats.filter(seat => seat.waiting).length));
   for (const seat of state.seats) show(cards.get(seat.name), seat);
+  clamp();
 }
 
 // Choose the columns, and then the size of the text, so that all cards fit into the window.
 function arrange() {
   const list = at("seats"), count = cards.size;
   if (!count) return;
-  const lines = document.body.classList.contains("hidden") ? LINES.hidden : LINES.shown;
-  list.style.setProperty("--size", `${SMALLEST}px`);  // so that the list has its least height
+  const longest = Math.min(LONGEST_NAME, Math.max(...[...cards.keys()].map(name => name.length)));
+  const wide = Math.max(WIDTH, (longest + DIGITS) * LETTER + 1);
   const height = list.clientHeight, width = list.clientWidth;
   let best = { size: 0, columns: 1 };
   for (let columns = 1; columns <= count; columns++) {
     const rows = Math.ceil(count / columns);
-    const size = Math.min((height / rows - 10) / lines, (width / columns - 10) / WIDTH);
+    const size = Math.min((height / rows - GAP) / HEIGHT, (width / columns - GAP) / wide);
     if (size > best.size) best = { size, columns };
   }
   list.style.setProperty("--columns", best.columns);
   list.style.setProperty("--size", `${Math.max(SMALLEST, Math.min(LARGEST, best.size))}px`);
+  clamp();
+}
+
+// Show as many whole lines of what was asked as a card has room for.
+function clamp() {
+  if (!cards.size) return;
+  const size = parseFloat(getComputedStyle(at("seats")).getPropertyValue("--size"));
+  const rooms = [...cards.values()].map(({ item, head, facts }) =>
+    item.clientHeight - head.offsetHeight - facts.offsetHeight - 0.4 * size);
+  [...cards.values()].forEach(({ asked }, place) => {
+    const lines = Math.floor((rooms[place] + 1) / (LINE * size));
+    asked.hidden = lines < 1;
+    asked.style.setProperty("-webkit-line-clamp", Math.max(1, lines));
+  });
+}
+
+// Return a time of this day, or the day as well.
+function clock(text) {
+  const time = new Date(text), isToday = time.toDateString() === new Date().toDateString();
+  return time.toLocaleString("en-GB", { timeStyle: "short", ...(isToday ? {} : { dateStyle: "long" }) });
 }
 
 function lost(reason) {
@@ -119,8 +144,7 @@ function connect() {
     rest();
     const state = JSON.parse(event.data), wasLost = at("state").classList.contains("lost");
     lastEvent = new Date();
-    const since = new Date(state.since).toLocaleTimeString("en-GB", { timeStyle: "short" });
-    put(at("state"), `Live, since ${since}.`);
+    put(at("state"), `Live, since ${clock(state.since)}.`);
     at("state").classList.remove("lost");
     showAll(state);
     if (wasLost) arrange();
@@ -139,7 +163,6 @@ function connect() {
 function hide() {
   document.body.classList.toggle("hidden", at("hide").checked);
   history.replaceState(null, "", at("hide").checked ? "#hidden" : location.pathname);
-  arrange();
 }
 
 at("hide").checked = location.hash === "#hidden";
