@@ -41,6 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--class-file",
+        dest="prepared_file",
         default=CLASS_FILE,
         metavar="FILE",
         help="the class file to write, or for --make-slips to read (default: %(default)s)",
@@ -70,21 +71,21 @@ def prepare_class(options: argparse.Namespace) -> str:
     from .slips import save_slips  # which takes a while to load
 
     if options.make_slips:
-        group = read_class(options.class_file)
+        group = read_class(options.prepared_file)
         if options.address:
             raise ClassFileError(
-                f"--make-slips takes the address from {options.class_file}: change it there."
+                f"--make-slips takes the address from {options.prepared_file}: change it there."
             )
         if not group.address:
             raise ClassFileError(
-                f"{options.class_file} has no address for the slips: add a line such as "
+                f"{options.prepared_file} has no address for the slips: add a line such as "
                 f'address = "https://192.168.1.10:{group.https_port}".'
             )
         return f"Wrote {save_slips(group)}, with the keys of {group.path}.\n{_advice(group)}"
     hosts = remote_hosts(ALL_ADDRESSES)
     address, https_port = _address(options, hosts)
     group = make_class(
-        options.class_file,
+        options.prepared_file,
         options.make_class,
         options.class_name,
         read_names(options.names) if options.names else (),

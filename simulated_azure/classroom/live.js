@@ -61,11 +61,12 @@ function show(card, seat) {
     seat.refused && left !== SPENT ? `${number(seat.refused)} refused` : "",
     left,
   ];
-  card.item.classList.toggle("idle", !seat.requests);
+  const isIdle = !seat.requests && !notes.some(Boolean);
+  card.item.classList.toggle("idle", isIdle);
   card.item.classList.toggle("waiting", Boolean(seat.waiting));
   card.item.classList.toggle("spent", left === SPENT);
   put(card.count, number(seat.requests));
-  put(card.tokens, seat.requests ? many(seat.tokens, "token", "tokens") : "no request yet");
+  put(card.tokens, isIdle ? "no request yet" : many(seat.tokens, "token", "tokens"));
   card.notes.forEach((note, place) => { put(note, notes[place]); note.hidden = !notes[place]; });
   put(card.asked, seat.last_asked);
 }
@@ -144,7 +145,7 @@ function connect() {
     rest();
     const state = JSON.parse(event.data), wasLost = at("state").classList.contains("lost");
     lastEvent = new Date();
-    put(at("state"), `Live, since ${clock(state.since)}.`);
+    put(at("state"), `Live, since ${clock(state.since)}. ${state.problem}`.trim());
     at("state").classList.remove("lost");
     showAll(state);
     if (wasLost) arrange();

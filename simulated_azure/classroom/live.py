@@ -64,9 +64,13 @@ asked for.</p>
 
 
 class Tally(Protocol):
-    """What the page shows. ``version`` changes whenever the counts do."""
+    """What the page shows.
+
+    ``version`` changes whenever the counts do. ``problem``: why they are not saved, or "".
+    """
 
     version: int
+    problem: str
 
     def snapshot(self) -> dict[str, Any]:
         """Return the counts of the class and of its seats."""
@@ -154,7 +158,7 @@ class LivePage:
         seats = [
             {**seat, "last_asked": self._line(seat["last_asked"])} for seat in snapshot["seats"]
         ]
-        return {**snapshot, "seats": seats}
+        return {**snapshot, "problem": self._tally.problem, "seats": seats}
 
     def _line(self, text: str) -> str:
         line = one_line(self._redact(text))
