@@ -1,13 +1,16 @@
-"""The options --make-class and --make-slips of the command: they write files, and serve nothing."""
+"""What the command does for a class besides serving it: class files, slips, reports, notes."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ..transports.addresses import in_url, remote_hosts
+from ..transports.addresses import WILDCARDS, in_url, remote_hosts
+from .authority import slip_variables
+from .report import save_report
 from .seats import (
     HTTPS_PORT,
     PORT,
@@ -19,8 +22,10 @@ from .seats import (
     read_names,
 )
 
+if TYPE_CHECKING:
+    from .room import Classroom
+
 CLASS_FILE = "class.toml"
-ALL_ADDRESSES = "0.0.0.0"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +71,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def prepare_class(options: argparse.Namespace) -> str:
     """Do what --make-class or --make-slips asks for. Return what to tell the person; no key.
 
-    Raises ClassFileError.
+    Raises ClassFileError or AuthorityError.
     """
     from .slips import save_slips  # which takes a while to load
 
@@ -81,8 +86,9 @@ def prepare_class(options: argparse.Namespace) -> str:
                 f"{options.prepared_file} has no address for the slips: add a line such as "
                 f'address = "https://192.168.1.10:{group.https_port}".'
             )
-        return f"Wrote {save_slips(group)}, with the keys of {group.path}.\n{_advice(group)}"
-    hosts = remote_hosts(ALL_ADDRESSES)
+        slips = save_slips(group, slip_variables(group.path))
+        return f"Wrote {slips}, with the keys of {group.path}.\n{_advice(group)}"
+    hosts = remote_hosts(WILDCARDS[0])
     address, https_port = _address(options, hosts)
     group = make_class(
         options.prepared_file,
@@ -93,12 +99,43 @@ def prepare_class(options: argparse.Namespace) -> str:
         options.port or PORT,
         https_port,
     )
-    slips = save_slips(group)
+    slips = save_slips(group, slip_variables(group.path))
     text = f"Wrote {group.path} ({len(group.seats)} seats) and {slips}.\n{_advice(group)}"
     others = [] if options.address else hosts[1:]
     if others:
         text += f"\nThis computer is also called {', '.join(others)}: --address names another one."
     return text
+
+
+def address_notes(group: ClassFile, remote_urls: Sequence[str]) -> list[str]:
+    """Return a warning if a class is not reached by the address that is on its slips.
+
+    remote_urls: by which other computers reach the class; none if only this computer can.
+    """
+    if not remote_urls or not group.address or group.address.startswith("http://"):
+        return []
+    if group.address in remote_urls:
+        return []
+    return [
+        f"The slips say {group.address}, but this computer answers at {' or '.join(remote_urls)}. "
+        f"If the seats cannot connect, change the address in {group.path}, and write the slips "
+        "again with --make-slips."
+    ]
+
+
+def report_class(classroom: Classroom) -> str:
+    """Write the report of a class beside its file. Return what to tell the teacher."""
+    snapshot = classroom.tally.snapshot()
+    if not any(snapshot[name] for name in ("requests", "errors", "refused")):
+        return "No seat has asked anything, so there is no report."
+    try:
+        path = save_report(snapshot, classroom.group.path.parent)
+    except OSError as error:
+        return (
+            f"Cannot write the report: {error.strerror or error}. The counts are still in "
+            f"{classroom.tally.path}: start and stop the class once more."
+        )
+    return f"Wrote {path}: what each seat has used. {classroom.tally.path} goes on counting."
 
 
 def _address(options: argparse.Namespace, hosts: Sequence[str]) -> tuple[str, int]:

@@ -153,7 +153,16 @@ class InferenceEndpoint:
         try:
             body = _chat_request(json.loads(request.body)["input_data"])
             answer = yield from self._answer(request, body, JSON_WITH_EXTRAS)
-        except (HTTPError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (
+            HTTPError,
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            RecursionError,
+        ) as error:
+            if request.bill is not None and request.bill.is_refused:
+                raise error  # noqa: TRY201  (it comes from before the container)
             return json_response(200, {})
         content = yield from answer.body_in_steps()
         text = content["choices"][0]["message"]["content"]
@@ -164,6 +173,8 @@ class InferenceEndpoint:
         self, request: Request, body: bytes, headers: Mapping[str, str]
     ) -> Generator[float, None, Answer]:
         """Return the answer to a chat request, about to be generated."""
+        if request.bill is not None:
+            request.bill.check()
         while self.is_loading:
             yield WAIT_FOR_MODEL
         assistant = self.assistant()
@@ -171,7 +182,13 @@ class InferenceEndpoint:
 
         is_v1, name = request.path.startswith("/v1/"), served_name(request)
         call = read_call(body, headers, request.server, is_v1, name)
+        if request.bill is not None:
+            request.bill.note_question(call.messages())
         answer = yield from assistant.answer_in_steps(call)
+        if request.bill is not None:
+            request.bill.begin(answer.prompt_tokens)
+            for writer in answer.writers:
+                writer.pay = request.bill.pay
         answer.model_name = name if request.server.keeps_model else _model_name(request)
         return answer
 

@@ -1,4 +1,4 @@
-"""The simulated Azure's own certificate authority, which is a new one at each start."""
+"""The simulated Azure's own certificate authority: a new one at each start, except for a class."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 class Certificates:
     """One authority and one server certificate that it has signed.
 
-    names: the host names and IP addresses that the server certificate is valid for.
+    names: the host names and IP addresses that the server certificate is valid for. authority: made
+    up if None.
     ``authority_pem``: the authority's certificate, PEM-encoded. ``server``: the TLS settings of the
     server. trustme marks basicConstraints as critical, which Python 3.13 requires.
     """
 
-    def __init__(self, names: Iterable[str] = NAMES):
-        authority = trustme.CA(organization_name="Phi-4 notebooks kit, simulated Azure")
+    def __init__(self, names: Iterable[str] = NAMES, authority: trustme.CA | None = None):
+        if authority is None:
+            authority = trustme.CA(organization_name="Phi-4 notebooks kit, simulated Azure")
         self.authority_pem: bytes = authority.cert_pem.bytes()
         self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert(*names).configure_cert(self.server)
