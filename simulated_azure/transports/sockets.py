@@ -51,10 +51,9 @@ class Simulator:
     and workspace, unless they shall be made up. Raises OSError if this computer does not have the
     address or a port is taken.
 
-    ``url``, ``http_url``: where it answers. ``local_url``: the shortest way from this computer, over
-    http. ``remote_urls``: the https addresses for other
-    computers; none if only this computer can reach it. ``errors``: tracebacks of defects in the
-    simulator itself; nothing is ever printed.
+    ``url``, ``http_url``: where it answers. ``local_url``: where it answers on this computer, over
+    http. ``remote_urls``: the https addresses for other computers; none if only this computer can
+    reach it. ``errors``: tracebacks of defects in the simulator itself; nothing is ever printed.
     """
 
     def __init__(

@@ -6,12 +6,12 @@ import csv
 import io
 import re
 import stat
-import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from raw_http import raw
 
 from simulated_azure.__main__ import main
 from simulated_azure.classroom import command
@@ -25,15 +25,16 @@ from simulated_azure.classroom.seats import (
     read_class,
     read_names,
 )
+from simulated_azure.inference.endpoint import InferenceEndpoint
+from simulated_azure.transports.sockets import Simulator
 
-ROOT = Path(__file__).parents[2]
 KEY = "2abc-3def-4ghj"
 SEAT = f'[[seat]]\nname = "01"\nkey = "{KEY}"\n'
 
 
 @pytest.fixture
 def prepare(tmp_path, monkeypatch, capsys):
-    """Return a function that runs the command in a folder, and returns what it printed."""
+    """Return a function that runs the command in a folder, and returns what it prints."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "remote_hosts", lambda host: ["192.168.1.10", "teachers-laptop"])
 
@@ -115,8 +116,8 @@ def test_keys_are_typed_without_doubt_and_look_like_no_word_or_number():
 def test_only_its_owner_may_read_a_class_file_its_slips_and_its_report(prepare, tmp_path):
     prepare("--make-class", "2")
     save_report({"seats": []}, tmp_path)
-    modes = [stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()]
-    assert modes == [0o600] * 3
+    paths = [tmp_path / "class.toml", tmp_path / "class-slips.html", *tmp_path.glob("*.csv")]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in paths] == [0o600] * 3
 
 
 # The command
@@ -267,13 +268,28 @@ def test_a_second_report_of_a_minute_does_not_overwrite_the_first(tmp_path):
     assert first.read_bytes() == second.read_bytes() == write_csv({"seats": []})
 
 
-def test_the_command_writes_its_files_in_a_process_of_its_own(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "simulated_azure", "--make-class", "2", "--address", "10.0.0.1"],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT), "PATH": ""},
-        capture_output=True,
-        text=True,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert {path.name for path in tmp_path.iterdir()} == {"class.toml", "class-slips.html"}
+@pytest.mark.parametrize("asks", [True, False], ids=["asks", "does not ask"])
+def test_the_report_is_written_when_the_process_ends(prepare, monkeypatch, tmp_path, capsys, asks):
+    def wait(simulator: Simulator) -> None:
+        if asks:
+            status, *_ = raw(simulator, "GET", "/nothing", headers={"api-key": key})
+            assert status == 404
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Simulator, "wait", wait)
+    monkeypatch.setattr(InferenceEndpoint, "load", lambda endpoint: None)
+    prepare("--make-class", "2")
+    key = keys_of(tmp_path / "class.toml")[1]
+    monkeypatch.setattr(sys, "argv", ["", "--class", "class.toml", "--port=0", "--https-port=0"])
+    main()
+    captured = capsys.readouterr()
+    assert re.search(r"http://127\.0\.0\.1:\d+/class/[\w-]{24}\n", captured.err)
+    assert key not in captured.err + captured.out
+    reports = list(tmp_path.glob("class-report-*.csv"))
+    if asks:
+        rows = list(csv.DictReader(io.StringIO(reports[0].read_text(encoding="utf-8-sig"))))
+        assert [row["errors"] for row in rows] == ["0", "1"]
+        assert f"Wrote {reports[0].name}: what each seat has used." in captured.err
+    else:
+        assert reports == []
+        assert "No seat has asked anything, so there is no report." in captured.err
