@@ -39,6 +39,7 @@ PORT, HTTPS_PORT = 8080, 8443  # of a class, so that the address on a slip stays
 MAX_PORT = 65_535
 MAX_SEATS = 1000
 MAX_NAME_LENGTH = 40  # characters
+MAX_ADDRESS_LENGTH = 60  # characters
 MAX_FILE_SIZE = 1 << 20  # bytes
 FIELDS = ("name", "address", "port", "https_port", "budget", "seat")
 BUDGETS = ("requests", "tokens")
@@ -203,6 +204,10 @@ def check_address(address: str) -> str:
     'https://192.168.1.10:8443'
     """
     text = address.strip().rstrip("/")
+    if len(text) > MAX_ADDRESS_LENGTH:
+        raise ClassFileError(
+            f"the address has {len(text)} characters: a slip has room for {MAX_ADDRESS_LENGTH}."
+        )
     try:
         parts = urlsplit(text)
         is_root = f"{parts.scheme}://{parts.netloc}" == text and "@" not in parts.netloc

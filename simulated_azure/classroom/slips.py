@@ -16,14 +16,15 @@ import segno
 from .seats import ClassFile, Seat, write_private
 
 SLIPS_ON_A_PAGE = 8  # 2 columns of 4
+LONG_NAME = 14  # characters; longer ones are printed smaller
 ROWS_ON_A_PAGE = 44  # of the list, in 2 columns
 STYLE = Path(__file__).with_name("slips.css")
 SLIP = """\
 <section class="slip"><div class="qr">{qr}</div>
-<h2><small>{title}</small>{seat}</h2>
+<h2{long}><small>{title}</small>{seat}</h2>
 <dl><dt>Address</dt><dd class="address">{address}</dd>
 <dt>Key</dt><dd class="key">{key}</dd></dl>
-<p>Put these lines, which the code has, too, into the file <b>.env</b> in the lessons' folder:</p>
+<p>For the file <b>.env</b> in the lessons' folder (the code has the same):</p>
 <pre>{lines}</pre></section>"""
 
 
@@ -76,6 +77,7 @@ def _slip(group: ClassFile, seat: Seat, extra: Sequence[tuple[str, str]]) -> str
     return SLIP.format(
         qr=code.svg_inline(border=4, omitsize=True, svgclass=None, lineclass=None),
         title=escape(group.name),
+        long=' class="long"' if len(seat.name) > LONG_NAME else "",
         seat=escape(seat.name),
         address=escape(group.address),
         key=escape(seat.key),
