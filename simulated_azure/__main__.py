@@ -18,15 +18,17 @@ from .auth import MIN_KEY_LENGTH
 from .classroom import command
 from .classroom.authority import PATH as AUTHORITY_PATH
 from .classroom.authority import VARIABLE as CA_VARIABLE
-from .classroom.authority import AuthorityError
+from .classroom.authority import authority_file
+from .classroom.room import Classroom
 from .classroom.seats import ClassFile, ClassFileError, read_class
 from .classroom.tally import TallyError
 from .inference.servers import INFERENCE, NAMES, SERVERS, Server
-from .transports.addresses import is_loopback
+from .transports.addresses import in_url, is_loopback, remote_hosts
+from .transports.certificates import AuthorityError, open_authority, slip_variables
 from .transports.sockets import Simulator
 
 if TYPE_CHECKING:
-    from .classroom.room import Classroom
+    import trustme
 
 LOCAL_HOST, ALL_HOSTS = "127.0.0.1", "0.0.0.0"
 MAX_TOKEN_DELAY = 60.0  # seconds
@@ -205,14 +207,18 @@ def complete_options(options: argparse.Namespace) -> None:
 
 
 def open_classroom(group: ClassFile | None) -> Classroom | None:
-    """Return a class, ready to be served. Exits with a message if its files cannot be used."""
-    if group is None:
-        return None
-    from .classroom.room import Classroom
-
+    """Return a class, ready to be served. Exits with a message if its counts cannot be used."""
     try:
-        return Classroom(group)
-    except (TallyError, AuthorityError) as error:
+        return Classroom(group) if group else None
+    except TallyError as error:
+        sys.exit(str(error))
+
+
+def open_class_authority(group: ClassFile | None) -> trustme.CA | None:
+    """Return the certificate authority of a class. Exits with a message if it cannot be used."""
+    try:
+        return open_authority(authority_file(group.path)) if group else None
+    except AuthorityError as error:
         sys.exit(str(error))
 
 
@@ -228,6 +234,7 @@ def start(options: argparse.Namespace) -> Simulator:
             options.token_delay,
             server=options.server,
             classroom=classroom,
+            authority=open_class_authority(options.group),
             on_loaded=gc.freeze,  # or the garbage collector would visit the model: all would pause
         )
     except OSError as error:
@@ -289,19 +296,26 @@ def describe_class(simulator: Simulator) -> str:
     return "\n".join(lines)
 
 
+def prepare_class(options: argparse.Namespace) -> None:
+    """Do what --make-class or --make-slips asks for. Exits with a message if it cannot be done."""
+    hosts = [in_url(host) for host in remote_hosts(ALL_HOSTS)]
+    try:
+        print(command.prepare_class(options, hosts, slip_variables))
+    except (ClassFileError, AuthorityError) as error:
+        sys.exit(str(error))
+
+
 def main() -> None:
     # A shell starts a job in the background with SIGINT ignored; `kill -INT` must end it, too.
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, signal.default_int_handler)
     parser = make_parser()
     options = parser.parse_args()
-    if options.make_class is not None or options.make_slips:
-        try:
-            print(command.prepare_class(options))
-        except (ClassFileError, AuthorityError) as error:
-            sys.exit(str(error))
-        return
     try:
+        command.check_options(options)
+        if options.make_class is not None or options.make_slips:
+            prepare_class(options)
+            return
         complete_options(options)
         check_host(options.host, options.allow_remote)
     except ValueError as error:

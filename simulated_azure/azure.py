@@ -27,8 +27,8 @@ from .journal import PATH as JOURNAL_PATH
 from .journal import Journal
 
 if TYPE_CHECKING:
+    from .classroom.bill import Bill
     from .classroom.room import Classroom
-    from .classroom.tally import Bill
     from .inference.completions import Assistant
     from .management.control_plane import ControlPlane
     from .management.subscription import Deployment, Endpoint

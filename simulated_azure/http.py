@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
-    from .classroom.tally import Bill
+    from .classroom.bill import Bill
     from .faults import Fault
     from .inference.servers import Server
     from .management.subscription import Deployment

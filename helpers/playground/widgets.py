@@ -524,7 +524,7 @@ class Playground(w.VBox):
         if problem:
             self.origin.value = f'<div style="{PAPER};{NOTE}">{escape(problem)}</div>'
             return
-        self.is_simulated = text.startswith("a simulated Azure")
+        self.is_simulated = text.startswith(("a simulated Azure", "your class's endpoint"))
         for control in (self.server, self.fault):
             control.layout.display = "flex" if self.is_simulated else "none"
         self.origin.value = _small(f"Answers come from {escape(text)}")

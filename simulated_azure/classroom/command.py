@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ..transports.addresses import WILDCARDS, in_url, remote_hosts
-from .authority import slip_variables
 from .report import save_report
 from .seats import (
     HTTPS_PORT,
@@ -25,7 +23,7 @@ from .seats import (
 if TYPE_CHECKING:
     from .room import Classroom
 
-CLASS_FILE = "class.toml"
+CLASS_FILE, CLASS_NAME = "class.toml", "Our class"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -47,12 +45,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--class-file",
         dest="prepared_file",
-        default=CLASS_FILE,
         metavar="FILE",
-        help="the class file to write, or for --make-slips to read (default: %(default)s)",
+        help=f"the class file to write, or for --make-slips to read (default: {CLASS_FILE})",
     )
     group.add_argument(
-        "--class-name", default="Our class", metavar="NAME", help="(default: %(default)s)"
+        "--class-name", metavar="NAME", help=f"the name of the class (default: {CLASS_NAME})"
     )
     group.add_argument(
         "--names",
@@ -68,32 +65,53 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def prepare_class(options: argparse.Namespace) -> str:
+def check_options(options: argparse.Namespace) -> None:
+    """Raise ValueError if an option is there for which another one is missing, or too many are."""
+    makes_class = options.make_class is not None
+    if (makes_class or options.make_slips) and options.class_file:
+        raise ValueError(
+            "argument --class: starts a class. To name the file to write or to read "
+            "for the slips, use --class-file."
+        )
+    if makes_class and options.make_slips:
+        raise ValueError("argument --make-slips: --make-class writes slips, too: leave it out.")
+    for name in ("names", "address", "class_name"):
+        if getattr(options, name) is not None and not makes_class:
+            raise ValueError(f"argument --{name.replace('_', '-')}: only with --make-class.")
+    if options.prepared_file is not None and not (makes_class or options.make_slips):
+        raise ValueError(
+            "argument --class-file: only with --make-class or --make-slips. To start "
+            "a class, use --class."
+        )
+
+
+def prepare_class(
+    options: argparse.Namespace,
+    hosts: Sequence[str],
+    slip_variables: Callable[[Path], list[tuple[str, str]]],
+) -> str:
     """Do what --make-class or --make-slips asks for. Return what to tell the person; no key.
 
-    Raises ClassFileError or AuthorityError.
+    hosts: by which others reach this computer, as in URLs. slip_variables: returns the further
+    variables of a class, given its file. Raises ClassFileError, and what slip_variables raises.
     """
+    path = Path(options.prepared_file or CLASS_FILE)
     from .slips import save_slips  # which takes a while to load
 
     if options.make_slips:
-        group = read_class(options.prepared_file)
-        if options.address:
-            raise ClassFileError(
-                f"--make-slips takes the address from {options.prepared_file}: change it there."
-            )
+        group = read_class(path)
         if not group.address:
             raise ClassFileError(
-                f"{options.prepared_file} has no address for the slips: add a line such as "
+                f"{path} has no address for the slips: add a line such as "
                 f'address = "https://192.168.1.10:{group.https_port}".'
             )
         slips = save_slips(group, slip_variables(group.path))
         return f"Wrote {slips}, with the keys of {group.path}.\n{_advice(group)}"
-    hosts = remote_hosts(WILDCARDS[0])
     address, https_port = _address(options, hosts)
     group = make_class(
-        options.prepared_file,
+        path,
         options.make_class,
-        options.class_name,
+        options.class_name or CLASS_NAME,
         read_names(options.names) if options.names else (),
         address,
         options.port or PORT,
@@ -147,7 +165,7 @@ def _address(options: argparse.Namespace, hosts: Sequence[str]) -> tuple[str, in
                 "This computer has no address that others can reach. Connect it to the network of "
                 "the class, or name its address there with --address."
             )
-        return f"https://{in_url(hosts[0])}:{https_port}", https_port
+        return f"https://{hosts[0]}:{https_port}", https_port
     has_scheme = "://" in options.address
     address = check_address(options.address if has_scheme else f"https://{options.address}")
     parts = urlsplit(address)

@@ -5,22 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import HTTPError, container_error
 from ..http import Access, Request, Response, Route, Steps, json_response
 from ..journal import PATH as JOURNAL_PATH
 from ..journal import Journal
 from .authority import PATH as AUTHORITY_PATH
-from .authority import authority_file, open_authority
+from .bill import Bill
 from .live import LivePage
 from .seats import ClassFile, Seat
-from .tally import Bill, Tally
-from .turns import Slices
+from .tally import Tally
 
-if TYPE_CHECKING:
-    import trustme
-
+Handle = Callable[[Request, Bill | None], Steps]
 CLASS_PATH = "/simulator/class"
 OWN_PATHS = "/simulator/"  # requests to these are neither remembered nor counted
 MAX_JOURNAL_SIZE = 1 << 18  # characters that one seat's last requests may have
@@ -35,17 +31,15 @@ TINY_MODEL = "a tiny language model"
 class Classroom:
     """The seats of a class, their keys, accounts and last requests.
 
-    group: the class. model: what answers, in words. Raises TallyError or AuthorityError if a file
-    beside the class file cannot be used. ``tally``: what the seats have used. ``slices``: whose turn
-    it is to compute. ``live``: the page for the projector. ``authority``: the class's certificate
-    authority.
+    group: the class. model: what answers, in words. Raises TallyError if the file with the counts
+    cannot be used. ``tally``: what the seats have used. ``live``: the page for the projector.
+    ``certificate``: of the authority that clients shall trust, PEM-encoded; a transport sets it.
     """
 
     def __init__(self, group: ClassFile, model: str = TINY_MODEL):
         self.group, self.model = group, model
-        self.authority: trustme.CA = open_authority(authority_file(group.path))
+        self.certificate = b""
         self.tally = Tally(state_file(group.path), group)
-        self.slices = Slices()
         self.live = LivePage(self.tally, self.keys)
         self._seats = {_digest(seat.key): seat for seat in group.seats}
         self._journals: dict[str, Journal] = {}
@@ -77,14 +71,12 @@ class Classroom:
         return [
             *self.live.routes(),
             Route("GET", CLASS_PATH, self.describe, Access.PUBLIC),
-            Route("GET", AUTHORITY_PATH, self.certificate, Access.PUBLIC),
-            Route(
-                "GET", JOURNAL_PATH, lambda request: self._journal(request.bill).requests(request)
-            ),
+            Route("GET", AUTHORITY_PATH, self.send_certificate, Access.PUBLIC),
+            Route("GET", JOURNAL_PATH, self.requests),
         ]
 
     def describe(self, request: Request) -> Response:
-        """Return the class's name and what answers; for a seat also its name and what it has left."""
+        """Return the class's name and what answers; for a seat also its name and its budget."""
         content = {"class": self.group.name, "model": self.model}
         if request.bill is not None:
             account = request.bill.account
@@ -92,13 +84,17 @@ class Classroom:
             content |= {"seat": account.seat.name, "left": left}
         return json_response(200, content)
 
-    def certificate(self, request: Request) -> Response:
+    def requests(self, request: Request) -> Response:
+        """Return the last requests of the seat that asks, as the journal shows them."""
+        return self._journal(request.bill).requests(request)
+
+    def send_certificate(self, request: Request) -> Response:
         """Return the certificate of the class's authority, for clients that shall trust it."""
         headers = {
             "content-type": "application/x-pem-file",
             "content-disposition": 'attachment; filename="class-ca.pem"',
         }
-        return Response(200, self.authority.cert_pem.bytes(), headers)
+        return Response(200, self.certificate, headers)
 
     def remember(self, request: Request, status: int) -> None:
         """Put a request into the journal of its seat, and count its answer if it is an error.
@@ -112,9 +108,7 @@ class Classroom:
         if status >= 400 and not bill.is_refused:
             bill.note_error()
 
-    def attend(
-        self, request: Request, seat: Seat | None, handle: Callable[[Request, Bill | None], Steps]
-    ) -> Steps:
+    def attend(self, request: Request, seat: Seat | None, handle: Handle) -> Steps:
         """Return the answer to a request. Its bill is open until the answer has gone.
 
         seat: who asks; None for somebody without a key of the class.

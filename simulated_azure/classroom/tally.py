@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,6 +43,7 @@ class Account:
     answers with an error. refused: requests that came when a budget was spent. waiting: requests
     without a whole answer yet. last_asked: the beginning of its last question, without keys.
     seen_at: when it last sent anything, by the monotonic clock; None if not since the start.
+    saved_tokens: in the file. held: tokens that are paid for, but may come back.
     """
 
     seat: Seat
@@ -55,6 +55,7 @@ class Account:
     last_asked: str = ""
     seen_at: float | None = None
     saved_tokens: int = 0
+    held: int = 0
 
     @property
     def requests_left(self) -> int | None:
@@ -109,7 +110,10 @@ class Tally:
         return self.version != version
 
     def save(self, account: Account, tokens_ahead: int = 0) -> None:
-        """Write the counts of a seat into the file. tokens_ahead: that it may use before the next time."""
+        """Write the counts of a seat into the file.
+
+        tokens_ahead: that it may use before the next time.
+        """
         self.version += 1
         tokens = account.tokens + tokens_ahead
         if account.seat.tokens is not None:
@@ -171,7 +175,7 @@ class Tally:
         ]
 
     def _read(self) -> str:
-        """Fill the accounts from the file. Return when the counts begin, as an ISO date and time."""
+        """Fill the accounts from the file. Return when the counts begin (ISO 8601)."""
         self._database.executescript(TABLES)
         row = self._database.execute("SELECT name, since FROM class").fetchone()
         if row is None:
@@ -190,91 +194,6 @@ class Tally:
                 account.errors, account.refused = errors, refused
                 account.saved_tokens = tokens
         return since
-
-
-class Bill:
-    """What one request of a seat uses. It is paid token by token, while the answer is written.
-
-    So many requests of one seat at once share what is left of its budget, and none can overdraw
-    it: an answer ends where the budget does, with the finish_reason "length". ``is_begun``: the
-    model answers. ``is_refused``: a budget was spent.
-    """
-
-    def __init__(self, tally: Tally, account: Account, spent: Callable[[str], Exception]):
-        self._tally, self.account, self._spent = tally, account, spent
-        self.is_begun = self.is_refused = False
-        account.waiting += 1
-
-    @property
-    def seat(self) -> Seat:
-        return self.account.seat
-
-    def check(self) -> None:
-        """Raise the error for a spent budget if the seat has no request or no token left."""
-        if self.account.requests_left == 0:
-            self._refuse(f"all {self.seat.requests:,} requests of this seat are used")
-        if self.account.tokens_left == 0:
-            self._refuse(f"all {self.seat.tokens:,} tokens of this seat are used")
-
-    def note_question(self, messages: Sequence[tuple[str, str]]) -> None:
-        """Note what the seat asks for. messages: (role, text) of each."""
-        question = next((text for role, text in reversed(messages) if role == "user"), "")
-        self._tally.note(self.account, question)
-
-    def begin(self, prompt_tokens: int) -> None:
-        """Pay for a request and its prompt. Raises the error for a spent budget.
-
-        At least one token must be left for the answer.
-        """
-        self.check()
-        left = self.account.tokens_left
-        if left is not None and prompt_tokens >= left:
-            self._refuse(
-                f"{left:,} of this seat's {self.seat.tokens:,} tokens are left, too few for this "
-                f"prompt of {prompt_tokens:,} and an answer"
-            )
-        self.is_begun = True
-        self.account.requests += 1
-        self.account.tokens += prompt_tokens
-        self._tally.save(self.account, TOKENS_AHEAD)
-
-    def pay(self) -> bool:
-        """Pay for one token of the answer. Return False if none is left: end the answer then."""
-        account = self.account
-        if account.seat.tokens is not None and account.tokens >= account.seat.tokens:
-            return False
-        account.tokens += 1
-        if account.tokens > account.saved_tokens:
-            self._tally.save(account, TOKENS_AHEAD)
-        else:
-            self._tally.version += 1
-        return True
-
-    def settle(self, tokens: int) -> None:
-        """Correct what was paid for the tokens of an answer: a model elsewhere may count others.
-
-        tokens: to add; negative if fewer were used than paid.
-        """
-        self.account.tokens = max(0, self.account.tokens + tokens)
-        self._tally.save(self.account, TOKENS_AHEAD)
-
-    def close(self) -> None:
-        """Say that the answer has been sent, or that the client has gone."""
-        self.account.waiting -= 1
-        if not self.account.waiting and self.account.saved_tokens != self.account.tokens:
-            self._tally.save(self.account)
-        self._tally.version += 1
-
-    def note_error(self) -> None:
-        """Count an answer with an error, other than the one for a spent budget."""
-        self.account.errors += 1
-        self._tally.save(self.account, self.account.saved_tokens - self.account.tokens)
-
-    def _refuse(self, what: str) -> None:
-        self.is_refused = True
-        self.account.refused += 1
-        self._tally.save(self.account, self.account.saved_tokens - self.account.tokens)
-        raise self._spent(what)
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -7,14 +7,12 @@ import traceback
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import closing
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import __version__
 from ..azure import MAX_BODY_SIZE, SimulatedAzure
 from ..http import Request, Response, Steps
-
-if TYPE_CHECKING:
-    from ..classroom.turns import Slices
+from .slices import Slices
 
 TURN_SECONDS = 0.005  # that a request may compute before others have their turn
 MAX_ERRORS = 20  # that are remembered
@@ -59,6 +57,7 @@ class Application:
 
     def __init__(self, azure: SimulatedAzure):
         self.azure = azure
+        self._slices = Slices()  # for a class
         self.errors: list[str] = []
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -92,7 +91,7 @@ class Application:
         if self.azure.classroom is None:
             return Turn()
         seat = self.azure.guard.seat(request)
-        return Turn(self.azure.classroom.slices, seat.name if seat else "")
+        return Turn(self._slices, seat.name if seat else "")
 
 
 async def read_body(receive: Receive) -> bytes | None:

@@ -30,6 +30,8 @@ from .connections import Connection
 from .scratch import scratch_folder
 
 if TYPE_CHECKING:
+    import trustme
+
     from ..classroom.room import Classroom
 
 THREAD_NAME = "simulated-azure"
@@ -47,7 +49,8 @@ class Simulator:
     send; made up if None. token_delay: seconds that the model takes for each token. on_loaded:
     called from a thread when the model is loaded. idle_seconds: after which a client that sends
     nothing is disconnected. server: the published server to simulate. classroom: the class that
-    shares the endpoint; it is closed when this is stopped. names: subscription_id, resource_group
+    shares the endpoint; it is closed when this is stopped. authority: signs the certificate of the
+    server; made up if None. names: subscription_id, resource_group
     and workspace, unless they shall be made up. Raises OSError if this computer does not have the
     address or a port is taken.
 
@@ -67,6 +70,7 @@ class Simulator:
         idle_seconds: float = IDLE_SECONDS,
         server: Server = INFERENCE,
         classroom: Classroom | None = None,
+        authority: trustme.CA | None = None,
         **names: str,
     ):
         self.azure = SimulatedAzure(key, token_delay, server=server, classroom=classroom, **names)
@@ -84,8 +88,9 @@ class Simulator:
         hosts = [*NAMES, host, *remote]
         if classroom is not None and (named := urlsplit(classroom.group.address).hostname):
             hosts.append(named)
-        authority = None if classroom is None else classroom.authority
         self._certificates = Certificates(dict.fromkeys(hosts), authority)
+        if classroom is not None:
+            classroom.certificate = self._certificates.authority_pem
         self._bundles: dict[str, bytes] = {}  # variable -> content of the files written last
         self._bundle_folder = Path()
         application = Application(self.azure)

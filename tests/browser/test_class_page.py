@@ -16,10 +16,10 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 from raw_http import CHAT, raw
 
-from simulated_azure.classroom.authority import slip_variables
 from simulated_azure.classroom.room import Classroom
 from simulated_azure.classroom.seats import ClassFile, make_class, read_class
 from simulated_azure.classroom.slips import env_lines, save_slips
+from simulated_azure.transports.certificates import slip_variables
 from simulated_azure.transports.sockets import Simulator
 
 SEATS = 40

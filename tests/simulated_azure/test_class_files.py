@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from raw_http import raw
 
+from simulated_azure import __main__
 from simulated_azure.__main__ import main
-from simulated_azure.classroom import command
 from simulated_azure.classroom.report import save_report, write_csv
 from simulated_azure.classroom.seats import (
     ClassFileError,
@@ -36,7 +36,7 @@ SEAT = f'[[seat]]\nname = "01"\nkey = "{KEY}"\n'
 def prepare(tmp_path, monkeypatch, capsys):
     """Return a function that runs the command in a folder, and returns what it prints."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command, "remote_hosts", lambda host: ["192.168.1.10", "teachers-laptop"])
+    monkeypatch.setattr(__main__, "remote_hosts", lambda host: ["192.168.1.10", "teachers-laptop"])
 
     def run(*arguments: str) -> str:
         monkeypatch.setattr(sys, "argv", ["simulated_azure", *arguments])
@@ -191,8 +191,24 @@ def test_what_cannot_be_made_is_explained_and_leaves_no_file(
     assert {path.name for path in tmp_path.iterdir()} == {"names.txt", "twice.txt"}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--make-class", "2", "--class", "class.toml"], "use --class-file"),
+        (["--class", "class.toml", "--names", "names.txt"], "--names: only with --make-class"),
+        (["--make-slips", "--address", "10.0.0.1"], "--address: only with --make-class"),
+        (["--make-slips", "--make-class", "2"], "--make-class writes slips, too"),
+        (["--class-file", "class.toml"], "To start a class, use --class."),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(prepare, capsys, arguments, expected):
+    with pytest.raises(SystemExit):
+        prepare(*arguments)
+    assert expected in capsys.readouterr().err
+
+
 def test_a_computer_without_a_network_gets_no_slips(prepare, monkeypatch):
-    monkeypatch.setattr(command, "remote_hosts", lambda host: [])
+    monkeypatch.setattr(__main__, "remote_hosts", lambda host: [])
     with pytest.raises(SystemExit, match="no address that others can reach.*--address"):
         prepare("--make-class", "1")
 
