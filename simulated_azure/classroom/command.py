@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 from .report import save_report
 from .seats import (
     HTTPS_PORT,
+    MAX_SEATS,
     PORT,
     ClassFile,
     ClassFileError,
@@ -33,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--make-class",
-        type=int,
+        type=number_of_seats,
         metavar="N",
         help="write a class file with a new key for each of N seats, and a page of slips to print",
     )
@@ -63,6 +65,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "(default: an address of this computer, and the port of --https-port, or else "
         f"{HTTPS_PORT})",
     )
+
+
+def number_of_seats(text: str) -> int:
+    """Return the number of seats that a text names. Raises ArgumentTypeError."""
+    if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_SEATS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not possible: expected a number of seats from 1 to {MAX_SEATS}"
+        )
+    return int(text)
 
 
 def check_options(options: argparse.Namespace) -> None:
@@ -96,6 +107,7 @@ def prepare_class(
     variables of a class, given its file. Raises ClassFileError, and what slip_variables raises.
     """
     path = Path(options.prepared_file or CLASS_FILE)
+    from .room import state_file
     from .slips import save_slips  # which takes a while to load
 
     if options.make_slips:
@@ -119,6 +131,11 @@ def prepare_class(
     )
     slips = save_slips(group, slip_variables(group.path))
     text = f"Wrote {group.path} ({len(group.seats)} seats) and {slips}.\n{_advice(group)}"
+    if state_file(path).exists():
+        text += (
+            f"\n{state_file(path)} has the counts of an earlier class, which go on for seats of "
+            "the same name. Move that file away to begin anew."
+        )
     others = [] if options.address else hosts[1:]
     if others:
         text += f"\nThis computer is also called {', '.join(others)}: --address names another one."

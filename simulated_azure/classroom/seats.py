@@ -233,7 +233,7 @@ def _read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ClassFileError(
-            f"There is no file {path}. Name one that is there, or make a class with "
+            f"There is no file {path}. Name one that is there. A class file is made by "
             "`python -m simulated_azure --make-class 30`."
         ) from None
     except UnicodeDecodeError:

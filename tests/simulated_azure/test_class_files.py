@@ -146,11 +146,14 @@ def test_a_class_file_is_never_overwritten_and_its_slips_can_be_written_again(pr
     with pytest.raises(SystemExit, match="is there already, and its keys may be on paper"):
         prepare("--make-class", "3")
     assert path.read_text(encoding="utf-8") == before
+    (tmp_path / "class.sqlite3").touch()
     path.write_text(before.replace("192.168.1.10", "10.0.0.7"), encoding="utf-8")
     assert "The slips say https://10.0.0.7:8443" in prepare("--make-slips")
     slips = (tmp_path / "class-slips.html").read_text(encoding="utf-8")
     assert "192.168.1.10" not in slips
     assert all(key in slips for key in keys_of(path))
+    path.unlink()
+    assert "has the counts of an earlier class" in prepare("--make-class", "2")
 
 
 @pytest.mark.parametrize(
@@ -173,7 +176,6 @@ def test_the_address_on_the_slips_has_the_port_of_the_class(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--make-class", "0"], "0 seats: expected 1 to 1000"),
         (["--make-class", "2", "--names", "names.txt"], "3 names for 2 seats: make 3 seats"),
         (["--make-class", "4", "--names", "twice.txt"], "twice.txt: two names are the same"),
         (["--make-class", "4", "--address", "https://a b"], "the address cannot be used"),
@@ -199,6 +201,8 @@ def test_what_cannot_be_made_is_explained_and_leaves_no_file(
         (["--make-slips", "--address", "10.0.0.1"], "--address: only with --make-class"),
         (["--make-slips", "--make-class", "2"], "--make-class writes slips, too"),
         (["--class-file", "class.toml"], "To start a class, use --class."),
+        (["--make-class", "0"], "'0' is not possible: expected a number of seats from 1"),
+        (["--make-class", "thirty"], "'thirty' is not possible: expected a number of seats"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(prepare, capsys, arguments, expected):
