@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING
 
 from . import __version__
 from .auth import MIN_KEY_LENGTH
+from .classroom import command
 from .classroom.authority import PATH as AUTHORITY_PATH
 from .classroom.authority import VARIABLE as CA_VARIABLE
 from .classroom.authority import authority_file
 from .classroom.room import Classroom
-from .classroom.seats import ClassFile, read_class
+from .classroom.seats import ClassFile, ClassFileError, read_class
 from .classroom.tally import TallyError
 from .inference.servers import INFERENCE, NAMES, SERVERS, Server
-from .transports.addresses import is_loopback
-from .transports.certificates import AuthorityError, open_authority
+from .transports.addresses import in_url, is_loopback, remote_hosts
+from .transports.certificates import AuthorityError, open_authority, slip_variables
 from .transports.sockets import Simulator
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="print the variables as commands to paste into another terminal: sh (also bash and "
         "zsh) or powershell",
     )
+    command.add_options(parser)
     parser.add_argument("--version", action="version", version=f"simulated Azure {__version__}")
     return parser
 
@@ -273,6 +275,9 @@ def describe_class(simulator: Simulator) -> str:
         f"So far {counts['requests']:,} requests and {counts['tokens']:,} tokens since "
         f"{counts['since']}, kept in {classroom.tally.path}. Move that file away to begin anew.",
         "Deployments (lessons 01 and 08) are simulated on each seat's own computer.",
+        "The live page for the projector, for whoever has this address:",
+        f"  {simulator.local_url}{classroom.live.path}",
+        *command.address_notes(group, simulator.remote_urls),
     ]
     if simulator.remote_urls:
         variables = simulator.variables()
@@ -291,6 +296,15 @@ def describe_class(simulator: Simulator) -> str:
     return "\n".join(lines)
 
 
+def prepare_class(options: argparse.Namespace) -> None:
+    """Do what --make-class or --make-slips asks for. Exits with a message if it cannot be done."""
+    hosts = [in_url(host) for host in remote_hosts(ALL_HOSTS)]
+    try:
+        print(command.prepare_class(options, hosts, slip_variables))
+    except (ClassFileError, AuthorityError) as error:
+        sys.exit(str(error))
+
+
 def main() -> None:
     # A shell starts a job in the background with SIGINT ignored; `kill -INT` must end it, too.
     for signal_number in (signal.SIGINT, signal.SIGTERM):
@@ -298,6 +312,10 @@ def main() -> None:
     parser = make_parser()
     options = parser.parse_args()
     try:
+        command.check_options(options)
+        if options.make_class is not None or options.make_slips:
+            prepare_class(options)
+            return
         complete_options(options)
         check_host(options.host, options.allow_remote)
     except ValueError as error:
@@ -316,6 +334,8 @@ def main() -> None:
             simulator.wait()
         finally:
             simulator.stop()
+            if simulator.azure.classroom is not None:
+                print(command.report_class(simulator.azure.classroom), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from ..journal import PATH as JOURNAL_PATH
 from ..journal import Journal
 from .authority import PATH as AUTHORITY_PATH
 from .bill import Bill
+from .live import LivePage
 from .seats import ClassFile, Seat
 from .tally import Tally
 
@@ -31,14 +32,15 @@ class Classroom:
     """The seats of a class, their keys, accounts and last requests.
 
     group: the class. model: what answers, in words. Raises TallyError if the file with the counts
-    cannot be used. ``tally``: what the seats have used. ``certificate``: of the authority that
-    clients shall trust, PEM-encoded; a transport sets it.
+    cannot be used. ``tally``: what the seats have used. ``live``: the page for the projector.
+    ``certificate``: of the authority that clients shall trust, PEM-encoded; a transport sets it.
     """
 
     def __init__(self, group: ClassFile, model: str = TINY_MODEL):
         self.group, self.model = group, model
         self.certificate = b""
         self.tally = Tally(state_file(group.path), group)
+        self.live = LivePage(self.tally, self.keys)
         self._seats = {_digest(seat.key): seat for seat in group.seats}
         self._journals: dict[str, Journal] = {}
 
@@ -67,6 +69,7 @@ class Classroom:
     def routes(self) -> list[Route]:
         """Return the routes that only a class has, and each seat's view of its last requests."""
         return [
+            *self.live.routes(),
             Route("GET", CLASS_PATH, self.describe, Access.PUBLIC),
             Route("GET", AUTHORITY_PATH, self.send_certificate, Access.PUBLIC),
             Route("GET", JOURNAL_PATH, self.requests),

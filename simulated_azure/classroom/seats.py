@@ -39,6 +39,7 @@ PORT, HTTPS_PORT = 8080, 8443  # of a class, so that the address on a slip stays
 MAX_PORT = 65_535
 MAX_SEATS = 1000
 MAX_NAME_LENGTH = 40  # characters
+MAX_ADDRESS_LENGTH = 60  # characters
 MAX_FILE_SIZE = 1 << 20  # bytes
 FIELDS = ("name", "address", "port", "https_port", "budget", "seat")
 BUDGETS = ("requests", "tokens")
@@ -169,7 +170,7 @@ def read_names(path: str | Path) -> list[str]:
     try:
         for place, name in enumerate(names, 1):
             _check_name(name, f"name number {place}")
-        _check_different(names, "names")
+        _check_different([name.casefold() for name in names], "names")
     except ClassFileError as error:
         raise ClassFileError(f"{path}: {error}") from None
     return names
@@ -203,6 +204,10 @@ def check_address(address: str) -> str:
     'https://192.168.1.10:8443'
     """
     text = address.strip().rstrip("/")
+    if len(text) > MAX_ADDRESS_LENGTH:
+        raise ClassFileError(
+            f"the address has {len(text)} characters: a slip has room for {MAX_ADDRESS_LENGTH}."
+        )
     try:
         parts = urlsplit(text)
         is_root = f"{parts.scheme}://{parts.netloc}" == text and "@" not in parts.netloc
@@ -228,7 +233,7 @@ def _read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ClassFileError(
-            f"There is no file {path}. Name one that is there, or make a class with "
+            f"There is no file {path}. Name one that is there. A class file is made by "
             "`python -m simulated_azure --make-class 30`."
         ) from None
     except UnicodeDecodeError:
@@ -271,7 +276,7 @@ def _class(content: Mapping[str, Any], path: Path) -> ClassFile:
             f"{len(tables)} seats, expected 1 to {MAX_SEATS}. Each begins with a line [[seat]]."
         )
     seats = tuple(_seat(table, number, limits) for number, table in enumerate(tables, 1))
-    _check_different([seat.name for seat in seats], "seats' names")
+    _check_different([seat.name.casefold() for seat in seats], "seats' names")
     _check_different([seat.key for seat in seats], "seats' keys")
     return ClassFile(
         name,
@@ -339,11 +344,10 @@ def _check_name(name: Any, place: str) -> None:
 
 def _check_different(values: Sequence[str], what: str) -> None:
     """Raise ClassFileError if two values are the same. They are named by their places only."""
-    common, count = Counter(value.casefold() for value in values).most_common(1)[0]
+    common, count = Counter(values).most_common(1)[0] if values else ("", 0)
     if count > 1:
-        folded = [value.casefold() for value in values]
-        first = folded.index(common)
-        second = folded.index(common, first + 1)
+        first = values.index(common)
+        second = values.index(common, first + 1)
         raise ClassFileError(
             f"two {what} are the same: number {first + 1} and number {second + 1}. Change one."
         )

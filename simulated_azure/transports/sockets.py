@@ -23,7 +23,7 @@ from ..classroom.authority import VARIABLE as CA_VARIABLE
 from ..classroom.authority import fingerprint, short_fingerprint
 from ..errors import HTTPError
 from ..inference.servers import INFERENCE, Server
-from .addresses import family_of, in_url, is_loopback, remote_hosts
+from .addresses import family_of, in_url, is_loopback, on_this_computer, remote_hosts
 from .asgi import Application
 from .certificates import NAMES, Certificates, certificate_bundles
 from .connections import Connection
@@ -54,9 +54,9 @@ class Simulator:
     and workspace, unless they shall be made up. Raises OSError if this computer does not have the
     address or a port is taken.
 
-    ``url``, ``http_url``: where it answers. ``remote_urls``: the https addresses for other
-    computers; none if only this computer can reach it. ``errors``: tracebacks of defects in the
-    simulator itself; nothing is ever printed.
+    ``url``, ``http_url``: where it answers. ``local_url``: where it answers on this computer, over
+    http. ``remote_urls``: the https addresses for other computers; none if only this computer can
+    reach it. ``errors``: tracebacks of defects in the simulator itself; nothing is ever printed.
     """
 
     def __init__(
@@ -84,6 +84,7 @@ class Simulator:
         name = in_url(remote[0] if remote else host)
         self.http_url, self.url = f"http://{name}:{http_port}", f"https://{name}:{https_port}"
         self.azure.url = self.url
+        self.local_url = f"http://{in_url(on_this_computer(host))}:{http_port}"
         hosts = [*NAMES, host, *remote]
         if classroom is not None and (named := urlsplit(classroom.group.address).hostname):
             hosts.append(named)
