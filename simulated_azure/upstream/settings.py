@@ -90,7 +90,9 @@ def read_upstream(url: str, model: str = "", key: str = "") -> UpstreamSettings:
     url, model, key = url.strip(), model.strip(), key.strip()
     _check_key(key)
     if len(model) > MAX_NAME_LENGTH or not model.isprintable() or _has_piece(key, model):
-        raise UpstreamSettingsError(f"{MODEL} is not the name of a model. Set it to one, or to nothing.")
+        raise UpstreamSettingsError(
+            f"{MODEL} is not the name of a model. Set it to one, or to nothing."
+        )
     if key and key.casefold() in url.casefold():
         raise UpstreamSettingsError(f"{URL} contains the key, which belongs in {KEY} alone.")
     parts = _split(url)
