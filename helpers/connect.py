@@ -20,6 +20,7 @@ from helpers.settings import (
     PIECE_LENGTH,
     RESOURCE_MANAGER,
     SIMULATED_SERVER,
+    UPSTREAM,
     WORKSPACE_VARIABLES,
     ConnectionSettingsError,
     Settings,
@@ -31,6 +32,7 @@ from helpers.settings import (
     read_settings,
 )
 from helpers.text import fit_page
+from helpers.upstream import describe_upstream, find_upstream
 
 if TYPE_CHECKING:
     from simulated_azure.inference.servers import Server
@@ -69,6 +71,11 @@ MANAGEMENT = (
     CLOUD,
     TOKEN_CREDENTIALS,
     "AZURE_RETAIL_PRICES_URL",
+)
+
+
+UPSTREAM_UNUSED = (
+    f"Note: {UPSTREAM} is not used, because {ENDPOINT} names an endpoint that answers by itself."
 )
 
 
@@ -113,6 +120,8 @@ class Connection:
             settings = read_settings(self._without_simulated_endpoint(variables))
             if not settings.has_endpoint:
                 changes |= self._simulated(settings, variables)
+            elif variables.get(UPSTREAM):
+                print(fit_page(UPSTREAM_UNUSED, indent=4))
             self._env_file = env_file.path if ENDPOINT in env_file.variables.keys() - own else None
             self._put_on(own, changes)
             print(fit_page(f"Answers come from: {self.describe_endpoint(settings)}", indent=4))
@@ -122,6 +131,9 @@ class Connection:
     def describe_endpoint(self, settings: Settings) -> str:
         """Return in a few words which endpoint answers."""
         if self._is_simulated(self.environ):
+            upstream = self.simulator.azure.inference.upstream
+            if upstream is not None:
+                return describe_upstream(upstream, self.simulator.azure.server.name)
             cost = "free, offline"
             if settings.has_own_subscription:
                 cost = "its answers cost nothing"
@@ -168,7 +180,12 @@ class Connection:
         server = simulated_server(variables)
         if self.simulator is None:
             self.simulator = self._start_simulator()
-        self.simulator.azure.server = server
+        azure = self.simulator.azure
+        upstream, problem = find_upstream(variables, azure.inference.upstream)
+        azure.use_upstream(upstream)
+        azure.server = server
+        if problem:
+            print(fit_page(f"Note: {problem}", indent=4))
         names = [variables.get(name, "") for name in WORKSPACE_VARIABLES]
         for name in names:
             if len(name) >= PIECE_LENGTH and not is_plain_name(name):
@@ -233,11 +250,13 @@ def connect() -> None:
     line says what applies.
 
     SIMULATED_SERVER (inference or serve) chooses which of the two published servers of managed
-    compute is simulated.
+    compute is simulated. SIMULATED_UPSTREAM lets another server write the answers of the simulated
+    endpoint: the address of any with OpenAI's routes, such as http://localhost:11434 for Ollama.
+    SIMULATED_UPSTREAM_MODEL names one of its models, SIMULATED_UPSTREAM_KEY has its key.
 
     Raises ConnectionSettingsError if the variables cannot work: only one of the two, both swapped,
     a URL without https:// or with /score at its end, a connection string, a key with spaces, an
-    amount that is not a number.
+    amount that is not a number, an upstream with several models of which none is named.
     """
     _connection.connect()
 

@@ -10,12 +10,17 @@ import shlex
 import signal
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from . import __version__
 from .auth import MIN_KEY_LENGTH
 from .inference.servers import INFERENCE, NAMES, SERVERS, Server
 from .transports.addresses import is_loopback
 from .transports.sockets import Simulator
+from .upstream import command as upstream_command
+
+if TYPE_CHECKING:
+    from .upstream.upstream import Upstream
 
 MAX_TOKEN_DELAY = 60.0  # seconds
 SHELLS = ("sh", "powershell")
@@ -80,6 +85,7 @@ def make_parser() -> argparse.ArgumentParser:
         help=f"the published server to simulate: {NAMES} (default: the variable SIMULATED_SERVER, "
         f"or else {INFERENCE.name})",
     )
+    upstream_command.add_options(parser)
     parser.add_argument(
         "--export",
         choices=SHELLS,
@@ -165,7 +171,7 @@ def setting(name: str, value: str, shell: str | None = None) -> str:
     return f"{name}={value}"
 
 
-def start(options: argparse.Namespace) -> Simulator:
+def start(options: argparse.Namespace, upstream: Upstream | None = None) -> Simulator:
     """Return a running simulator. Exits with a message if it cannot listen."""
     try:
         return Simulator(
@@ -175,6 +181,7 @@ def start(options: argparse.Namespace) -> Simulator:
             options.key,
             options.token_delay,
             server=options.server,
+            upstream=upstream,
             on_loaded=gc.freeze,  # or the garbage collector would visit the model: all would pause
         )
     except OSError as error:
@@ -200,6 +207,8 @@ def describe(simulator: Simulator) -> str:
             f"and must trust the certificate authority in {authority}: copy that file to them.\n"
             "What they send over http instead of https can be read on the way, and so can the key."
         )
+    if simulator.azure.inference.upstream is not None:
+        text += f"\n{upstream_command.describe(simulator.azure.inference.upstream)}"
     return text
 
 
@@ -209,12 +218,13 @@ def main() -> None:
         signal.signal(signal_number, signal.default_int_handler)
     parser = make_parser()
     options = parser.parse_args()
-    try:
-        check_host(options.host, options.allow_remote)
-    except ValueError as error:
-        parser.error(str(error))
     with suppress(KeyboardInterrupt):
-        simulator = start(options)
+        try:
+            check_host(options.host, options.allow_remote)
+            upstream = upstream_command.upstream_of(options)
+        except ValueError as error:
+            parser.error(str(error))
+        simulator = start(options, upstream)
         try:
             variables = simulator.variables().items()
             print(

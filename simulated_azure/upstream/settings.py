@@ -6,23 +6,34 @@ is shown.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
 URL, MODEL, KEY = "SIMULATED_UPSTREAM", "SIMULATED_UPSTREAM_MODEL", "SIMULATED_UPSTREAM_KEY"
+NAME = f"{URL} (or --upstream)"
 CLIENT_KEY = "AZURE_INFERENCE_CREDENTIAL"
 EXAMPLE = "http://localhost:11434"
 ROUTES = ("/chat/completions", "/completions", "/models")  # that people copy with the address
 AZURE_HOST = re.compile(r"\.azure\.(com|us|cn)$")
 # Resources of Foundry have OpenAI's routes under /openai/v1, deployments of one's own under /v1.
 FOUNDRY_HOST = re.compile(r"\.(openai|services\.ai|cognitiveservices)\.azure\.(com|us|cn)$")
+# The name of a resource, then parts that Azure gives. A plain name has words with few digits.
+AZURE_NAME = re.compile(
+    r"([a-z0-9-]+)(?:\.[a-z]{4,18}[0-9]?)?"
+    r"\.(?:inference\.ml|models\.ai|services\.ai|inference\.ai|openai|cognitiveservices)"
+    r"\.azure\.(?:com|us|cn)"
+)
+PLAIN_NAME = re.compile(
+    r"(?:[a-z]{1,15}[0-9]{0,4}|[0-9]{1,4})(?:-(?:[a-z]{1,15}[0-9]{0,4}|[0-9]{1,4}))*"
+)
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", re.IGNORECASE)
 PATH = re.compile(r"(/[\w.~-]+)*")
 PIECE_LENGTH = 6  # so many characters in a row of a key are too many to show
-MAX_LABEL_LENGTH = 24  # characters of a part of a host's name that is shown
+MAX_SHOWN_LENGTH = 33  # characters of the name of a resource of Azure
 MAX_NAME_LENGTH = 200  # characters of a model's name
 
 
@@ -55,7 +66,7 @@ class UpstreamSettings:
     @property
     def place(self) -> str:
         """Where the upstream is, in words for its operator."""
-        return self.address or "an address that is not shown"
+        return self.address or f"the address in {URL}"
 
     @property
     def place_for_clients(self) -> str:
@@ -94,7 +105,7 @@ def read_upstream(url: str, model: str = "", key: str = "") -> UpstreamSettings:
             f"{MODEL} is not the name of a model. Set it to one, or to nothing."
         )
     if key and key.casefold() in url.casefold():
-        raise UpstreamSettingsError(f"{URL} contains the key, which belongs in {KEY} alone.")
+        raise UpstreamSettingsError(f"{NAME} contains the key, which belongs in {KEY} alone.")
     parts = _split(url)
     path = parts.path.rstrip("/")
     for route in ROUTES:
@@ -108,7 +119,7 @@ def read_upstream(url: str, model: str = "", key: str = "") -> UpstreamSettings:
     settings = UpstreamSettings(base_url, _address(parts, key), model, key)
     if settings.is_on_azure and parts.scheme == "http":
         raise UpstreamSettingsError(
-            f"{URL} begins with http://, so anyone could read the key on its way. Use https://."
+            f"{NAME} begins with http://, so anyone could read the key on its way. Use https://."
         )
     return settings
 
@@ -146,8 +157,8 @@ def _split(url: str) -> SplitResult:
         raise _no_address() from None
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise UpstreamSettingsError(
-            f"{URL} contains more than an address: a password or parameters. Set it to the address "
-            f"alone, such as {EXAMPLE}, and put the key into {KEY}."
+            f"{NAME} contains more than an address: a password or parameters. Set it to the "
+            f"address alone, such as {EXAMPLE}, and put the key into {KEY}."
         )
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise _no_address()
@@ -159,20 +170,30 @@ def _split(url: str) -> SplitResult:
 
 def _no_address() -> UpstreamSettingsError:
     return UpstreamSettingsError(
-        f"{URL} is not the address of a server: expected one such as {EXAMPLE} or "
+        f"{NAME} is not the address of a server: expected one such as {EXAMPLE} or "
         "https://my-phi4.eastus2.inference.ml.azure.com, with or without /v1 at its end."
     )
 
 
 def _address(parts: SplitResult, key: str) -> str:
-    """Return scheme, host and port if they may be shown; "" if a part of them may be a key."""
+    """Return scheme, host and port if they may be shown; "" if a key may stand there.
+
+    They may be shown for this computer, for a numeric address, and on Azure if the name is plain.
+    """
     host = parts.hostname or ""
-    looks_like_key = any(
-        len(label) > MAX_LABEL_LENGTH and any(map(str.isdigit, label)) for label in host.split(".")
-    )
-    if looks_like_key or _has_piece(key, host):
-        return ""
-    return f"{parts.scheme}://{parts.netloc}"
+    azure = AZURE_NAME.fullmatch(host)
+    is_plain = host in LOOPBACK_HOSTS or _is_numeric(host)
+    if azure and PLAIN_NAME.fullmatch(azure[1]) and len(azure[1]) <= MAX_SHOWN_LENGTH:
+        is_plain = not _has_piece(key, host)
+    return f"{parts.scheme}://{parts.netloc}" if is_plain else ""
+
+
+def _is_numeric(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _has_piece(secret: str, text: str) -> bool:
