@@ -28,7 +28,7 @@ def find_upstream(
         raise ConnectionSettingsError(str(error)) from None
     if settings is None:
         return None, ""
-    from simulated_azure.upstream.client import UpstreamClient  # few people need it
+    from simulated_azure.transports.upstream import UpstreamClient  # few people need it
     from simulated_azure.upstream.failures import Failure
     from simulated_azure.upstream.upstream import Upstream
 

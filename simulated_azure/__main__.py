@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from . import __version__
 from .auth import MIN_KEY_LENGTH
 from .inference.servers import INFERENCE, NAMES, SERVERS, Server
+from .transports import upstream_command
 from .transports.addresses import is_loopback
 from .transports.sockets import Simulator
-from .upstream import command as upstream_command
 
 if TYPE_CHECKING:
     from .upstream.upstream import Upstream

@@ -15,9 +15,9 @@ from ..errors import container_error
 from ..http import Pause, Wait
 from ..inference.completions import DONE, Completion, chunk_choice
 from ..inference.endpoint import UPSTREAM_HEADER
-from .client import END, UpstreamClient
-from .exchange import Exchange
-from .failures import Failure, broken_off, failure_of_exception, failure_of_response, unreadable
+from .failures import Failure, broken_off, failure_of_response, unreadable
+from .protocol import END, Exchange
+from .settings import UpstreamSettings
 
 NOTE_HEADER = "x-simulated-note"
 DONE_DATA = "[DONE]"
@@ -40,7 +40,7 @@ class UpstreamAnswer(Completion):
     """
 
     upstream: str
-    client: UpstreamClient
+    settings: UpstreamSettings
     exchange: Exchange
     first: Any
     wanted: int
@@ -162,7 +162,7 @@ class UpstreamAnswer(Completion):
         item = self.first
         while item is not END and item != DONE_DATA:
             try:
-                yield read_chunk(item, self.client)
+                yield read_chunk(item, self.settings)
             except Failure:
                 if self._is_complete:
                     return  # only the end of the stream is missing
@@ -171,7 +171,7 @@ class UpstreamAnswer(Completion):
                 yield Pause.until(future)
             item = self.exchange.take()
         if item is END and not self._is_complete:
-            raise broken_off(self.client.settings)
+            raise broken_off(self.settings)
 
     @property
     def _is_complete(self) -> bool:
@@ -209,25 +209,25 @@ class UpstreamAnswer(Completion):
         self.note(text)
 
 
-def read_chunk(item: Any, client: UpstreamClient) -> dict:
+def read_chunk(item: Any, settings: UpstreamSettings) -> dict:
     """Return a chunk of a stream, or a whole answer, whose ``choices`` are a list of objects.
 
-    item: JSON text, or the exception that came in its place. Raises Failure if it is no such chunk.
+    item: JSON text, or the Failure that came in its place. Raises Failure if it is no such chunk.
     """
     if isinstance(item, Exception):
-        raise failure_of_exception(item, client)
+        raise item
     text = item.decode("utf-8", "replace") if isinstance(item, bytes) else item
     try:
-        chunk = json.loads(_without_key(text, client.settings.key))
+        chunk = json.loads(_without_key(text, settings.key))
     except (ValueError, RecursionError):
-        raise unreadable(client.settings) from None
+        raise unreadable(settings) from None
     if isinstance(chunk, dict) and chunk.get("error"):
-        raise failure_of_response(500, text.encode(), "", client.settings)
+        raise failure_of_response(500, text.encode(), "", settings)
     choices = chunk.get("choices") if isinstance(chunk, dict) else None
     if choices is None and isinstance(chunk, dict) and chunk.get("usage"):
         choices = chunk["choices"] = []
     if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
-        raise unreadable(client.settings)
+        raise unreadable(settings)
     return chunk
 
 

@@ -16,7 +16,6 @@ from typing import Any
 
 from ..errors import HTTPError, container_error
 from ..inference.engine import Call, engine_error
-from .client import UpstreamClient
 from .settings import KEY, URL, UpstreamSettings, without_key
 
 MAX_REASON_LENGTH = 600  # characters
@@ -54,40 +53,6 @@ class Failure(Exception):
             headers |= NO_RETRY
         body = container_error(self.status, PHRASES.get(self.status, "Bad Gateway"), self.reason)
         return HTTPError(self.status, body, headers)
-
-
-def failure_of_exception(error: Exception, client: UpstreamClient) -> Failure:
-    """Return what a request's exception means."""
-    import aiohttp
-
-    settings = client.settings
-    place = settings.place_for_clients
-    start = f"Start that server, or correct {URL}."
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        seconds = f"{client.connect_seconds:g} s"
-        return Failure(408, f"{place} does not accept a connection within {seconds}.", start)
-    if isinstance(error, TimeoutError):
-        return Failure(
-            408,
-            f"{place} was silent for {client.read_seconds:g} s.",
-            "A large model may be loading, or the computer is too slow for it: try a smaller one.",
-        )
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return Failure(502, f"{place}: no computer of this name was found.", start)
-    if isinstance(error, aiohttp.ClientSSLError):
-        return Failure(
-            502,
-            f"{place}: the certificate is not trusted, or there is none.",
-            "Set SSL_CERT_FILE to the file with the certificate's authority, or check the scheme.",
-        )
-    if isinstance(error, aiohttp.ClientConnectorError):
-        reason = error.os_error.strerror or type(error.os_error).__name__
-        if isinstance(error.os_error, ConnectionRefusedError):
-            reason = "connection refused"
-        return Failure(502, f"Nothing answers at {place} ({reason}).", start)
-    if isinstance(error, aiohttp.ClientError | OSError):
-        return Failure(502, f"The connection to {place} broke off ({type(error).__name__}).")
-    return unreadable(settings)
 
 
 def unreadable(settings: UpstreamSettings) -> Failure:

@@ -6,15 +6,13 @@ import json
 import secrets
 from collections import Counter
 from collections.abc import Callable, Generator
-from typing import Any
 
 from .. import __version__
 from ..http import Request, Wait, run_to_end
 from ..inference.engine import Call
 from .answer import UpstreamAnswer, read_chunk
-from .client import VIA, Head, UpstreamClient
-from .exchange import Exchange
-from .failures import Failure, failure_of_exception, failure_of_response, unreadable
+from .failures import Failure, failure_of_response, unreadable
+from .protocol import VIA, Client, Head, take_in_steps
 from .settings import MODEL, URL, UpstreamSettings
 
 MAX_LISTED_MODELS = 20
@@ -30,7 +28,7 @@ class Upstream:
     wrong that they should know; once, until something else does or an answer comes.
     """
 
-    def __init__(self, client: UpstreamClient, report: Callable[[str], None] = lambda text: None):
+    def __init__(self, client: Client, report: Callable[[str], None] = lambda text: None):
         self.client = client
         self.settings: UpstreamSettings = client.settings
         self.model = self.settings.model  # "" until it is known
@@ -122,8 +120,8 @@ class Upstream:
         """Return (status, body) of a GET request. Raises Failure for errors but NO_ROUTE."""
         exchange = self.client.get(url, self._via(via))
         try:
-            head = yield from self._next(exchange)
-            body = yield from self._next(exchange)
+            head = yield from take_in_steps(exchange)
+            body = yield from take_in_steps(exchange)
         finally:
             exchange.close()
         if head.status != 200 and head.status not in NO_ROUTE:
@@ -153,13 +151,13 @@ class Upstream:
     def _answer(self, call: Call, model: str, via: str) -> Generator[Wait, None, UpstreamAnswer]:
         exchange = self.client.post(request_body(call, model), self._via(via))
         try:
-            head: Head = yield from self._next(exchange)
-            first = yield from self._next(exchange)
+            head: Head = yield from take_in_steps(exchange)
+            first = yield from take_in_steps(exchange)
             if head.status != 200:
                 raise failure_of_response(
                     head.status, first, head.retry_after, self.settings, model
                 )
-            chunk = read_chunk(first, self.client)
+            chunk = read_chunk(first, self.settings)
         except BaseException:  # also if the client has gone
             exchange.close()
             raise
@@ -175,7 +173,7 @@ class Upstream:
             with_logprobs=bool(request.logprobs),
             fingerprint=f"simulated-{__version__} upstream {model} {origin}".rstrip(),
             upstream=self.header,
-            client=self.client,
+            settings=self.settings,
             exchange=exchange,
             first=first if head.is_stream else chunk,
             wanted=request.n or 1,
@@ -183,13 +181,6 @@ class Upstream:
             count=self.totals.update,
             tell=self._tell,
         )
-
-    def _next(self, exchange: Exchange) -> Generator[Wait, None, Any]:
-        """Return the next thing that arrives. Raises Failure if that is an exception."""
-        item = yield from exchange.take_in_steps()
-        if isinstance(item, Exception):
-            raise failure_of_exception(item, self.client)
-        return item
 
     def _via(self, via: str) -> str:
         """Return the names of the simulators that a request has passed, this one included.

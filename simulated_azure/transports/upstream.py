@@ -12,16 +12,17 @@ import ssl
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import certifi
 
 from .. import __version__
-from .events import EventReader
+from ..upstream.events import EventReader
+from ..upstream.failures import Failure, unreadable
+from ..upstream.protocol import END, VIA, Head
+from ..upstream.settings import URL, UpstreamSettings
 from .exchange import Exchange
-from .settings import UpstreamSettings
 
 if TYPE_CHECKING:
     import aiohttp
@@ -32,23 +33,6 @@ READ_SECONDS = 300.0  # between two pieces of an answer; before the first, a mod
 MAX_BODY_SIZE = 1 << 24  # bytes of a whole answer
 MAX_WAITING = 1000  # events that wait for a slow client, before the upstream has to wait
 WAIT_FOR_CLIENT = 0.05  # seconds between looks at a slow client
-VIA = "x-simulated-via"  # names the simulators that a request has passed
-
-
-@dataclass(frozen=True)
-class Head:
-    """The beginning of the upstream's response. is_stream: True if events follow, else a body."""
-
-    status: int
-    is_stream: bool
-    retry_after: str = ""
-
-
-class End:
-    """The end of a stream, after its last event."""
-
-
-END = End()
 
 
 class UpstreamClient:
@@ -67,18 +51,11 @@ class UpstreamClient:
         self._session: aiohttp.ClientSession | None = None
 
     def get(self, url: str, via: str) -> Exchange:
-        """Send a GET request. The exchange gets a Head and the body, or the exception.
-
-        via: what the header VIA says.
-        """
+        """Send a GET request. via: what the header VIA says."""
         return self._start("GET", url, None, via)
 
     def post(self, body: dict, via: str) -> Exchange:
-        """Send a chat request.
-
-        The exchange gets a Head; then the body, or each event's data and END. In place of any of
-        them it may get the exception that ended the request. via: what the header VIA says.
-        """
+        """Send a chat request. via: what the header VIA says."""
         return self._start("POST", f"{self.settings.base_url}/chat/completions", body, via)
 
     def close(self) -> None:
@@ -128,7 +105,7 @@ class UpstreamClient:
                 else:
                     exchange.put(await _read_body(response))
         except Exception as error:  # whatever goes wrong is the answer
-            exchange.put(error)
+            exchange.put(self._failure(error))
 
     async def _read_events(self, exchange: Exchange, response: aiohttp.ClientResponse) -> None:
         reader = EventReader()
@@ -155,7 +132,8 @@ class UpstreamClient:
                 headers["Authorization"] = f"Bearer {self.settings.key}"
             self._session = aiohttp.ClientSession(
                 headers=headers,
-                connector=aiohttp.TCPConnector(limit=0, ssl=_trusted()),
+                # A connection that is kept may be closed by the server just when it is used again.
+                connector=aiohttp.TCPConnector(limit=0, force_close=True, ssl=_trusted()),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=self.connect_seconds, sock_read=self.read_seconds
@@ -163,6 +141,38 @@ class UpstreamClient:
                 trust_env=not self.settings.is_local,  # the proxies of the environment
             )
         return self._session
+
+    def _failure(self, error: Exception) -> Failure:
+        """Return what a request's exception means."""
+        import aiohttp
+
+        place = self.settings.place_for_clients
+        start = f"Start that server, or correct {URL}."
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            seconds = f"{self.connect_seconds:g} s"
+            return Failure(408, f"{place} does not accept a connection within {seconds}.", start)
+        if isinstance(error, TimeoutError):
+            return Failure(
+                408,
+                f"{place} was silent for {self.read_seconds:g} s.",
+                "A large model may be loading. If the computer is too slow, try a smaller one.",
+            )
+        if isinstance(error, aiohttp.ClientConnectorDNSError):
+            return Failure(502, f"{place}: no computer of this name was found.", start)
+        if isinstance(error, aiohttp.ClientSSLError):
+            return Failure(
+                502,
+                f"{place}: the certificate is not trusted, or there is none.",
+                "Set SSL_CERT_FILE to the file with its authority, or check http and https.",
+            )
+        if isinstance(error, aiohttp.ClientConnectorError):
+            reason = error.os_error.strerror or type(error.os_error).__name__
+            if isinstance(error.os_error, ConnectionRefusedError):
+                reason = "connection refused"
+            return Failure(502, f"Nothing answers at {place} ({reason}).", start)
+        if isinstance(error, aiohttp.ClientError | OSError):
+            return Failure(502, f"The connection to {place} broke off ({type(error).__name__}).")
+        return unreadable(self.settings)
 
     async def _end(self) -> None:
         current = asyncio.current_task()
@@ -185,7 +195,7 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes:
     """Return the body of a response. Raises ValueError if it is too large."""
-    body = await response.content.read(0)
+    body = b""
     async for data in response.content.iter_any():
         body += data
         if len(body) > MAX_BODY_SIZE:

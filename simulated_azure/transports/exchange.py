@@ -1,14 +1,12 @@
-"""One request to the upstream: a thread puts what arrives, the answering request takes it."""
+"""Between two threads: one puts what arrives from an upstream, the other takes it and answers."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
-
-from ..http import Wait
 
 
 class Exchange:
@@ -48,12 +46,6 @@ class Exchange:
         while (future := self.future()) is not None:
             future.result()
         return self._items.popleft()
-
-    def take_in_steps(self) -> Generator[Wait, None, Any]:
-        """Return what ``take`` returns. Yield what to wait for, to give way to others."""
-        if (future := self.future()) is not None:
-            yield future
-        return self.take()
 
     def close(self) -> None:
         """Give up the rest of what arrives."""

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from .settings import (
+from ..upstream.settings import (
     KEY,
     MODEL,
     URL,
@@ -17,7 +17,7 @@ from .settings import (
 )
 
 if TYPE_CHECKING:
-    from .upstream import Upstream
+    from ..upstream.upstream import Upstream
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -49,9 +49,9 @@ def upstream_of(options: argparse.Namespace) -> Upstream | None:
     if not options.upstream.strip():
         return None
     key = os.environ.get(KEY, "")
-    from .client import UpstreamClient  # with the libraries of the engine, which take a while
-    from .failures import Failure
-    from .upstream import Upstream
+    from ..upstream.failures import Failure
+    from ..upstream.upstream import Upstream  # with the libraries of the engine, which take a while
+    from .upstream import UpstreamClient
 
     settings = read_upstream(options.upstream, options.upstream_model, key)
     check_keys_differ(settings.key, options.key)
