@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
+from ..auth import KEY_PREFIX
+
 URL, MODEL, KEY = "SIMULATED_UPSTREAM", "SIMULATED_UPSTREAM_MODEL", "SIMULATED_UPSTREAM_KEY"
 NAME = f"{URL} (or --upstream)"
 CLIENT_KEY = "AZURE_INFERENCE_CREDENTIAL"
@@ -198,7 +200,8 @@ def _is_numeric(host: str) -> bool:
 
 def _has_piece(secret: str, text: str) -> bool:
     """Return True if a text contains six characters in a row of a secret, in whatever case."""
-    secret, text = secret.casefold(), text.casefold()
+    secret = secret.removeprefix(KEY_PREFIX).casefold()  # every simulated key begins like this
+    text = text.casefold()
     starts = range(len(secret) - PIECE_LENGTH + 1)
     return any(secret[start : start + PIECE_LENGTH] in text for start in starts)
 
