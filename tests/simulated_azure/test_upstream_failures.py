@@ -11,7 +11,18 @@ from collections.abc import Callable, Iterator
 import pytest
 from azure.core.exceptions import HttpResponseError
 from endpoint_clients import key_client, text_of
-from raw_http import ASK, CHAT, DEADLINE, GREEDY, V1_CHAT, post, raw
+from raw_http import (
+    ASK,
+    CHAT,
+    DEADLINE,
+    GREEDY,
+    V1_CHAT,
+    chunks_on_the_wire,
+    events_in,
+    post,
+    raw,
+    wire_request,
+)
 from upstream_server import (
     DONE,
     MODEL,
@@ -214,7 +225,10 @@ def test_a_stream_that_breaks_in_the_middle(
         for update in client.complete(STREAMED):
             updates.append(update)
     assert text_of(updates) == "Hello"
-    assert reason in updates[-1]["error"]["message"]
+    request = wire_request(endpoint.azure.key, STREAMED)
+    _, chunks, rest = chunks_on_the_wire(endpoint.http_url, "", request)
+    assert reason in events_in(chunks)[-1]["error"]["message"]
+    assert rest == b""  # the last chunk, which would end the answer well, never comes
     assert len(reports) == 1
 
 
