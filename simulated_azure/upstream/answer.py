@@ -35,8 +35,8 @@ class UpstreamAnswer(Completion):
     """An answer of the upstream. upstream: its description. wanted: how many choices it is to have.
 
     first: the first item of a stream, or a whole body as JSON. exchange: has the rest. note: called
-    with each thing that the upstream lacks. count: called with the usage. tell: called with what
-    goes wrong in a stream.
+    with each thing that the upstream lacks. complete: called at the end with the usage, {} if none
+    was told. tell: called with what goes wrong in a stream.
     """
 
     upstream: str
@@ -45,7 +45,7 @@ class UpstreamAnswer(Completion):
     first: Any
     wanted: int
     note: Callable[[str], None]
-    count: Callable[[dict], None]
+    complete: Callable[[dict], None]
     tell: Callable[[Failure], None]
     notes: list[str] = field(default_factory=list)
     _usage: dict | None = None
@@ -81,7 +81,7 @@ class UpstreamAnswer(Completion):
         yield 0.0
         choices = [self._whole_choice(choice) for choice in self.first["choices"]]
         self._read_usage(self.first.get("usage"))
-        self._note_what_is_missing(len(choices))
+        self._end(len(choices))
         body = {"choices": choices, **self.frame("chat.completion")}
         return body | ({"usage": self._usage} if self._usage else {})
 
@@ -127,7 +127,7 @@ class UpstreamAnswer(Completion):
             self._read_usage(chunk.get("usage"))
             for choice in chunk["choices"]:
                 yield from self._choice_events(choice)
-        self._note_what_is_missing(len(self._open))
+        self._end(len(self._open))
         last = self._usage if self.wants_usage and not self.usage_apart else None
         for choice in self._finished:
             yield self.event([choice], usage=last)
@@ -194,15 +194,14 @@ class UpstreamAnswer(Completion):
         if isinstance(usage, dict) and all(isinstance(usage.get(name), int) for name in COUNTS):
             self._usage = {name: usage[name] for name in COUNTS}
 
-    def _note_what_is_missing(self, number_of_choices: int) -> None:
+    def _end(self, number_of_choices: int) -> None:
         if self.with_logprobs and not self._has_logprobs:
             self._note(NO_LOGPROBS)
         if number_of_choices < self.wanted:
             self._note(FEWER)
-        if self._usage:
-            self.count(self._usage)
-        elif self.wants_usage:
+        if self.wants_usage and not self._usage:
             self._note(NO_USAGE)
+        self.complete(self._usage or {})
 
     def _note(self, text: str) -> None:
         self.notes.append(text)

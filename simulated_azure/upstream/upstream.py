@@ -145,7 +145,6 @@ class Upstream:
         except Failure as failure:
             self._tell(failure)
             raise failure.error(call) from None
-        self._reported = ""
         return answer
 
     def _answer(self, call: Call, model: str, via: str) -> Generator[Wait, None, UpstreamAnswer]:
@@ -178,9 +177,14 @@ class Upstream:
             first=first if head.is_stream else chunk,
             wanted=request.n or 1,
             note=lambda text: self.notes.update([text]),
-            count=self.totals.update,
+            complete=self._complete,
             tell=self._tell,
         )
+
+    def _complete(self, usage: dict) -> None:
+        """Count the tokens of an answer that is complete."""
+        self.totals.update(usage)
+        self._reported = ""
 
     def _via(self, via: str) -> str:
         """Return the names of the simulators that a request has passed, this one included.
