@@ -1,4 +1,4 @@
-"""Run llama.cpp's own server on a GGUF file: ``python llama_server.py MODEL PORT``.
+"""Run llama.cpp's own server on a GGUF file: ``python llama_server.py MODEL PORT [KEY]``.
 
 The package xllamacpp brings llama.cpp as a wheel, with its HTTP server.
 """
@@ -16,6 +16,7 @@ def main() -> None:
     parameters.model.path, parameters.port = sys.argv[1], int(sys.argv[2])
     parameters.model_alias = {"tiny-phi"}
     parameters.n_ctx, parameters.n_parallel = 16384, 2
+    parameters.api_keys = sys.argv[3:]
     parameters.n_predict = 400  # an answer of this model may have no end
     parameters.use_jinja = True
     server = xllamacpp.Server(parameters)

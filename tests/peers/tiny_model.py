@@ -42,9 +42,7 @@ def parts(token: bytes, ranks: dict[bytes, int], limit: int) -> list[bytes]:
     """Return the parts into which byte pair encoding merges a token by ranks below a limit."""
     pieces = [bytes([byte]) for byte in token]
     while True:
-        pairs = [
-            (ranks.get(a + b, limit), place) for place, (a, b) in enumerate(pairwise(pieces))
-        ]
+        pairs = [(ranks.get(a + b, limit), place) for place, (a, b) in enumerate(pairwise(pieces))]
         rank, place = min(pairs, default=(limit, 0))
         if rank >= limit:
             return pieces
@@ -76,9 +74,7 @@ def bigram_logits(tokens: Sequence[bytes], texts: Sequence[str]) -> np.ndarray:
 def encode(text: str, ranks: dict[bytes, int]) -> list[int]:
     """Return the tokens of a text, word by word as cl100k_base divides plain English."""
     words = text.replace(" ", "\0 ").split("\0")
-    return [
-        ranks[part] for word in words for part in parts(word.encode(), ranks, len(ranks))
-    ]
+    return [ranks[part] for word in words for part in parts(word.encode(), ranks, len(ranks))]
 
 
 def write_model(path: Path, tokens: list[bytes], texts: list[str]) -> None:
