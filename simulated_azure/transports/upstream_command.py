@@ -62,7 +62,7 @@ def upstream_of(options: argparse.Namespace) -> Upstream | None:
         upstream.close()
         raise UpstreamSettingsError(failure.advice or failure.reason) from None
     if problem:
-        _print(f"Warning: {problem} Until then, questions are answered with an error.")
+        _print(f"Warning: {problem}")
     if settings.key and settings.base_url.startswith("http://") and not settings.is_local:
         _print("Warning: the upstream's key goes over http, so it can be read on its way.")
     return upstream

@@ -92,7 +92,8 @@ class Upstream:
         except Failure as failure:
             if failure.is_lasting:
                 raise
-            return f"{failure.reason} {failure.advice}".strip()
+            told = f"{failure.reason} {failure.advice}".strip()
+            return f"{told} Until then, questions are answered with an error."
         if names and self.model not in (*names, *(name.removesuffix(":latest") for name in names)):
             listed = ", ".join(names[:MAX_LISTED_MODELS])
             return f"{self.settings.place} does not list {self.model!r}, but: {listed}."
