@@ -29,6 +29,8 @@ from helpers.settings import (
     PIECE_LENGTH,
     RESOURCE_MANAGER,
     SIMULATED_SERVER,
+    UPSTREAM,
+    UPSTREAM_VARIABLES,
     WORKSPACE_VARIABLES,
     ConnectionSettingsError,
     Settings,
@@ -40,6 +42,7 @@ from helpers.settings import (
     read_settings,
 )
 from helpers.text import fit_page
+from helpers.upstream import describe_upstream, find_upstream
 
 if TYPE_CHECKING:
     from simulated_azure.inference.servers import Server
@@ -89,6 +92,9 @@ PLAIN_HTTP = (
     "Note: the address begins with http://, so others in this network can read what you send, and "
     "your key. With the https:// address on your slip they cannot."
 )
+UPSTREAM_UNUSED = (
+    f"Note: {UPSTREAM} is not used, because {ENDPOINT} names an endpoint that answers by itself."
+)
 
 
 class Change(NamedTuple):
@@ -136,6 +142,8 @@ class Connection:
                 changes |= self._simulated(settings, variables)
             elif may_be_class(variables):
                 changes |= self._join_class(settings, variables)
+            if settings.has_endpoint and variables.get(UPSTREAM):
+                print(fit_page(UPSTREAM_UNUSED, indent=4))
             self._env_file = env_file.path if ENDPOINT in env_file.variables.keys() - own else None
             self._put_on(own, changes)
             print(fit_page(f"Answers come from: {self.describe_endpoint(settings)}", indent=4))
@@ -145,6 +153,9 @@ class Connection:
     def describe_endpoint(self, settings: Settings) -> str:
         """Return in a few words which endpoint answers."""
         if self._is_simulated(self.environ):
+            upstream = self.simulator.azure.inference.upstream
+            if upstream is not None:
+                return describe_upstream(upstream, self.simulator.azure.server.name)
             cost = "free, offline"
             if settings.has_own_subscription:
                 cost = "its answers cost nothing"
@@ -193,8 +204,13 @@ class Connection:
         server = simulated_server(variables)
         if self.simulator is None:
             self.simulator = self._start_simulator()
-        self.simulator.azure.server = server
-        self.simulator.azure.guard.endpoint_token = ""
+        azure = self.simulator.azure
+        upstream, problem = find_upstream(variables, azure.inference.upstream)
+        azure.use_upstream(upstream)
+        azure.server = server
+        azure.guard.endpoint_token = ""
+        if problem:
+            print(fit_page(f"Note: {problem}", indent=4))
         names = [variables.get(name, "") for name in WORKSPACE_VARIABLES]
         for name in names:
             if len(name) >= PIECE_LENGTH and not is_plain_name(name):
@@ -228,7 +244,9 @@ class Connection:
             print(fit_page(PLAIN_HTTP, indent=4))
         if set(WORKSPACE_VARIABLES).isdisjoint(settings.missing) or settings.has_local_manager:
             return changes
-        local = self._simulated(settings, {**variables, **changes})
+        beside = {**variables, **changes}
+        beside = {name: text for name, text in beside.items() if name not in UPSTREAM_VARIABLES}
+        local = self._simulated(settings, beside)
         guard = self.simulator.azure.guard
         guard.endpoint_token = variables[CREDENTIAL]  # which the class takes as a Bearer token
         self.simulator.azure.hide(variables[CREDENTIAL])
@@ -299,11 +317,13 @@ def connect() -> None:
     has that fingerprint, the clients of this process trust it.
 
     SIMULATED_SERVER (inference or serve) chooses which of the two published servers of managed
-    compute is simulated.
+    compute is simulated. SIMULATED_UPSTREAM lets another server write the answers of the simulated
+    endpoint: the address of any with OpenAI's routes, such as http://localhost:11434 for Ollama.
+    SIMULATED_UPSTREAM_MODEL names one of its models, SIMULATED_UPSTREAM_KEY has its key.
 
     Raises ConnectionSettingsError if the variables cannot work: only one of the two, both swapped,
     a URL without https:// or with /score at its end, a connection string, a key with spaces, an
-    amount that is not a number.
+    amount that is not a number, an upstream with several models of which none is named.
     """
     _connection.connect()
 

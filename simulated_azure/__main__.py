@@ -19,16 +19,19 @@ from .classroom import command
 from .classroom.authority import PATH as AUTHORITY_PATH
 from .classroom.authority import VARIABLE as CA_VARIABLE
 from .classroom.authority import authority_file
-from .classroom.room import Classroom
+from .classroom.room import AT_ONCE, Classroom
 from .classroom.seats import ClassFile, ClassFileError, read_class
 from .classroom.tally import TallyError
 from .inference.servers import INFERENCE, NAMES, SERVERS, Server
+from .transports import upstream_command
 from .transports.addresses import in_url, is_loopback, remote_hosts
 from .transports.certificates import AuthorityError, open_authority, slip_variables
 from .transports.sockets import Simulator
 
 if TYPE_CHECKING:
     import trustme
+
+    from .upstream.upstream import Upstream
 
 LOCAL_HOST, ALL_HOSTS = "127.0.0.1", "0.0.0.0"
 MAX_TOKEN_DELAY = 60.0  # seconds
@@ -98,6 +101,7 @@ def make_parser() -> argparse.ArgumentParser:
         help=f"the published server to simulate: {NAMES} (default: the variable SIMULATED_SERVER, "
         f"or else {INFERENCE.name})",
     )
+    upstream_command.add_options(parser)
     parser.add_argument(
         "--export",
         choices=SHELLS,
@@ -206,10 +210,12 @@ def complete_options(options: argparse.Namespace) -> None:
             raise ValueError(f"argument --key: {error}") from None
 
 
-def open_classroom(group: ClassFile | None) -> Classroom | None:
+def open_classroom(options: argparse.Namespace) -> Classroom | None:
     """Return a class, ready to be served. Exits with a message if its counts cannot be used."""
+    if not options.group:
+        return None
     try:
-        return Classroom(group) if group else None
+        return Classroom(options.group, options.at_once or AT_ONCE)
     except TallyError as error:
         sys.exit(str(error))
 
@@ -222,9 +228,9 @@ def open_class_authority(group: ClassFile | None) -> trustme.CA | None:
         sys.exit(str(error))
 
 
-def start(options: argparse.Namespace) -> Simulator:
+def start(options: argparse.Namespace, upstream: Upstream | None = None) -> Simulator:
     """Return a running simulator. Exits with a message if it cannot listen."""
-    classroom = open_classroom(options.group)
+    classroom = open_classroom(options)
     try:
         return Simulator(
             options.host,
@@ -235,6 +241,7 @@ def start(options: argparse.Namespace) -> Simulator:
             server=options.server,
             classroom=classroom,
             authority=open_class_authority(options.group),
+            upstream=upstream,
             on_loaded=gc.freeze,  # or the garbage collector would visit the model: all would pause
         )
     except OSError as error:
@@ -262,6 +269,8 @@ def describe(simulator: Simulator) -> str:
             f"and must trust the certificate authority in {authority}: copy that file to them.\n"
             "What they send over http instead of https can be read on the way, and so can the key."
         )
+    if simulator.azure.inference.upstream is not None:
+        text += f"\n{upstream_command.describe(simulator.azure.inference.upstream)}"
     return text
 
 
@@ -311,17 +320,18 @@ def main() -> None:
         signal.signal(signal_number, signal.default_int_handler)
     parser = make_parser()
     options = parser.parse_args()
-    try:
-        command.check_options(options)
-        if options.make_class is not None or options.make_slips:
-            prepare_class(options)
-            return
-        complete_options(options)
-        check_host(options.host, options.allow_remote)
-    except ValueError as error:
-        parser.error(str(error))
     with suppress(KeyboardInterrupt):
-        simulator = start(options)
+        try:
+            command.check_options(options)
+            if options.make_class is not None or options.make_slips:
+                prepare_class(options)
+                return
+            complete_options(options)
+            check_host(options.host, options.allow_remote)
+            upstream = upstream_command.upstream_of(options)
+        except ValueError as error:
+            parser.error(str(error))
+        simulator = start(options, upstream)
         try:
             variables = simulator.variables().items()
             print(

@@ -20,7 +20,7 @@ from .auth import Guard, Tokens, new_key
 from .errors import HTTPError, arm_error, container_error, through_gateway
 from .faults import NO_FAULT, FaultReader, TooManyRequests
 from .http import Access, Request, Response, Route, Steps, find_route, run_to_end
-from .inference.endpoint import GPU_SECONDS_HEADER, InferenceEndpoint
+from .inference.endpoint import GPU_SECONDS_HEADER, UPSTREAM_PATH, InferenceEndpoint
 from .inference.servers import HEADER as SERVER_HEADER
 from .inference.servers import INFERENCE, NAMES, SERVERS, Server
 from .journal import PATH as JOURNAL_PATH
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .inference.completions import Assistant
     from .management.control_plane import ControlPlane
     from .management.subscription import Deployment, Endpoint
+    from .upstream.upstream import Upstream
 
 MAX_BODY_SIZE = 1 << 20  # bytes
 DEPLOYMENT_HEADER = (
@@ -50,7 +51,8 @@ class SimulatedAzure:
     subscription_id, resource_group, workspace: the names of what the control plane manages. assistant: a loaded language
     model to share. server: the published server to simulate, unless a request or a deployment names
     another. classroom: the class that shares the endpoint; then its keys open it, and there are no
-    deployments. ``url``: where all this is reached, for addresses in answers.
+    deployments. upstream: a server that writes the answers instead of the language model. ``url``:
+    where all this is reached, for addresses in answers.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class SimulatedAzure:
         assistant: Assistant | None = None,
         server: Server = INFERENCE,
         classroom: Classroom | None = None,
+        upstream: Upstream | None = None,
     ):
         self.server = server
         self.classroom = classroom
@@ -78,6 +81,7 @@ class SimulatedAzure:
         self._hidden_texts: set[str] = set()
         self.inference = InferenceEndpoint(token_delay, assistant)
         self._inference_routes = self.inference.routes()
+        self.use_upstream(upstream)
 
     @property
     def key(self) -> str:
@@ -110,6 +114,7 @@ class SimulatedAzure:
             return [
                 *self._inference_routes,
                 *self.classroom.routes(),
+                Route("GET", UPSTREAM_PATH, self.inference.show_upstream),
                 Route("*", "{path:path}", self._not_found),
             ]
         from .management import retail_prices
@@ -118,6 +123,7 @@ class SimulatedAzure:
             *self._inference_routes,
             *self.guard.routes(),
             *self.journal.routes(),
+            Route("GET", UPSTREAM_PATH, self.inference.show_upstream),
             *retail_prices.routes(),
             *self.control_plane.routes(),
             Route(
@@ -143,6 +149,16 @@ class SimulatedAzure:
     def hide(self, text: str) -> None:
         """Never show a text in the journal, nor in the log of a deployment."""
         self._hidden_texts.add(text)
+
+    def use_upstream(self, upstream: Upstream | None) -> None:
+        """Let another server write the answers from now on; None: the tiny language model."""
+        if upstream is not None and upstream.settings.key:
+            self.hide(upstream.settings.key)
+        former, self.inference.upstream = self.inference.upstream, upstream
+        if self.classroom is not None:
+            self.classroom.upstream = upstream
+        if former is not None and former is not upstream:
+            former.close()
 
     def handle(self, request: Request) -> Response:
         """Return the response to a request."""
@@ -235,7 +251,11 @@ class SimulatedAzure:
             return
         is_a_strangers = status == 401 and route.access not in (Access.ENDPOINT, Access.PUBLIC)
         is_unknown = route.handler == self._not_found and status == 401
-        if request.path != JOURNAL_PATH and not is_a_strangers and not is_unknown:
+        if (
+            request.path not in (JOURNAL_PATH, UPSTREAM_PATH)
+            and not is_a_strangers
+            and not is_unknown
+        ):
             self.journal.record(request, status)
 
     def _secrets(self) -> Iterable[str]:
@@ -272,7 +292,8 @@ class SimulatedAzure:
         finally:
             if not is_answered:  # the client has gone away, or there is a defect
                 deployment.end_request()
-        response.on_close = deployment.end_request
+        close = response.on_close
+        response.on_close = lambda: (close(), deployment.end_request())
         return response
 
     def _answer_from_deployment(self, request: Request, deployment: Deployment) -> Steps:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 
 from .seats import Seat
 from .tally import TOKENS_AHEAD, Account, Tally
+from .turns import Places
 
 WAIT_SECONDS = 0.01  # between two looks at whether tokens have come back
 
@@ -15,11 +16,21 @@ class Bill:
 
     So many requests of one seat at once share what is left of its budget, and none can overdraw
     it: an answer ends where the budget does, with the finish_reason "length". ``is_begun``: the
-    model answers. ``is_refused``: a budget was spent.
+    model answers. ``is_refused``: a budget was spent. tally, account: of the class and of the seat.
+    spent: returns the error for a spent budget, given what is spent. places: at a model elsewhere.
+    ``at_close``: called when this is closed, the last one first.
     """
 
-    def __init__(self, tally: Tally, account: Account, spent: Callable[[str], Exception]):
+    def __init__(
+        self,
+        tally: Tally,
+        account: Account,
+        spent: Callable[[str], Exception],
+        places: Places | None = None,
+    ):
         self._tally, self.account, self._spent = tally, account, spent
+        self.places = places or Places(1)
+        self.at_close: list[Callable[[], object]] = []
         self.is_begun = self.is_refused = False
         self._held = self._reserved = 0  # tokens of a request to a model elsewhere
         account.waiting += 1
@@ -97,6 +108,8 @@ class Bill:
     def close(self) -> None:
         """Say that the answer has been sent, or that the client has gone."""
         self.account.waiting -= 1
+        for call in reversed(self.at_close):
+            call()
         if not self.account.waiting and self.account.saved_tokens != self.account.tokens:
             self._tally.save(self.account)
         self._tally.version += 1

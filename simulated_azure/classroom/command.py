@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from .report import save_report
+from .room import AT_ONCE
 from .seats import (
     HTTPS_PORT,
     MAX_SEATS,
@@ -30,6 +31,13 @@ CLASS_FILE, CLASS_NAME = "class.toml", "Our class"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that make a class."""
+    parser.add_argument(
+        "--at-once",
+        type=number_of_requests,
+        metavar="N",
+        help="how many requests of a class an upstream gets at a time; the others wait, and the "
+        f"seats take turns (default: {AT_ONCE})",
+    )
     group = parser.add_argument_group(
         "to prepare a class", "With --make-class or --make-slips files are written, and it ends."
     )
@@ -76,8 +84,17 @@ def number_of_seats(text: str) -> int:
     return int(text)
 
 
+def number_of_requests(text: str) -> int:
+    """Return the number of requests that a text names. Raises ArgumentTypeError."""
+    if not re.fullmatch("[0-9]{1,4}", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not possible: expected 1 to 9999")
+    return int(text)
+
+
 def check_options(options: argparse.Namespace) -> None:
     """Raise ValueError if an option is there for which another one is missing, or too many are."""
+    if options.at_once is not None and not options.class_file:
+        raise ValueError("argument --at-once: only with --class.")
     makes_class = options.make_class is not None
     if (makes_class or options.make_slips) and options.class_file:
         raise ValueError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import HTTPError, container_error
 from ..http import Access, Request, Response, Route, Steps, json_response
@@ -15,6 +16,10 @@ from .bill import Bill
 from .live import LivePage
 from .seats import ClassFile, Seat
 from .tally import Tally
+from .turns import Places
+
+if TYPE_CHECKING:
+    from ..upstream.upstream import Upstream
 
 Handle = Callable[[Request, Bill | None], Steps]
 CLASS_PATH = "/simulator/class"
@@ -25,19 +30,24 @@ STATE_SUFFIX = ".sqlite3"
 # does not come back by itself, so the error should come soon.
 RETRY_AFTER = "1"
 SPENT = "budget_spent"
+AT_ONCE = 8
 TINY_MODEL = "a tiny language model"
 
 
 class Classroom:
     """The seats of a class, their keys, accounts and last requests.
 
-    group: the class. model: what answers, in words. Raises TallyError if the file with the counts
-    cannot be used. ``tally``: what the seats have used. ``live``: the page for the projector.
-    ``certificate``: of the authority that clients shall trust, PEM-encoded; a transport sets it.
+    group: the class. at_once: how many requests an upstream gets at a time. Raises TallyError if
+    the file with the counts cannot be used. ``tally``: what the seats have used. ``live``: the page
+    for the projector. ``places``: at an upstream. ``upstream``: the server that writes the answers,
+    if it is not the tiny language model. ``certificate``: of the authority that clients shall
+    trust, PEM-encoded; a transport sets it.
     """
 
-    def __init__(self, group: ClassFile, model: str = TINY_MODEL):
-        self.group, self.model = group, model
+    def __init__(self, group: ClassFile, at_once: int = AT_ONCE):
+        self.group = group
+        self.upstream: Upstream | None = None
+        self.places = Places(at_once)
         self.certificate = b""
         self.tally = Tally(state_file(group.path), group)
         self.live = LivePage(self.tally, self.keys)
@@ -64,7 +74,7 @@ class Classroom:
         """Return the bill for a request of a seat. Close it when the answer has been sent."""
         account = self.tally.account(seat.name)
         self.tally.note(account)
-        return Bill(self.tally, account, self._budget_spent)
+        return Bill(self.tally, account, self._budget_spent, self.places)
 
     def routes(self) -> list[Route]:
         """Return the routes that only a class has, and each seat's view of its last requests."""
@@ -77,7 +87,8 @@ class Classroom:
 
     def describe(self, request: Request) -> Response:
         """Return the class's name and what answers; for a seat also its name and its budget."""
-        content = {"class": self.group.name, "model": self.model}
+        model = TINY_MODEL if self.upstream is None else self.upstream.description
+        content = {"class": self.group.name, "model": model}
         if request.bill is not None:
             account = request.bill.account
             left = {"requests": account.requests_left, "tokens": account.tokens_left}

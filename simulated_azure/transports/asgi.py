@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Generator
+from concurrent.futures import Future
 from contextlib import closing
 from email.utils import formatdate
 from typing import Any
 
 from .. import __version__
 from ..azure import MAX_BODY_SIZE, SimulatedAzure
-from ..http import Request, Response, Steps
+from ..http import Pause, Request, Response, Steps, Wait
 from .slices import Slices
 
 TURN_SECONDS = 0.005  # that a request may compute before others have their turn
@@ -39,14 +40,17 @@ class Turn:
             await self._slices.wait(self._seat)
             self._begin = self._clock()
 
-    async def give_way(self, seconds: float = 0.0) -> None:
-        """Wait for some seconds; if for none, let others have a turn after TURN_SECONDS."""
-        if seconds > 0 or self._clock() - self._begin > TURN_SECONDS:
-            if seconds > 0 or self._slices is None:
-                await asyncio.sleep(seconds)
-            else:
-                await self._slices.wait(self._seat)
-            self._begin = self._clock()
+    async def give_way(self, wait: Wait = 0.0) -> None:
+        """Wait for some seconds or a future; for 0.0, let others have a turn after TURN_SECONDS."""
+        if isinstance(wait, Future):
+            await asyncio.wrap_future(wait)
+        elif wait <= 0 and self._clock() - self._begin <= TURN_SECONDS:
+            return
+        elif wait > 0 or self._slices is None:
+            await asyncio.sleep(wait)
+        else:
+            await self._slices.wait(self._seat)
+        self._begin = self._clock()
 
 
 class Application:
@@ -129,10 +133,10 @@ async def run_steps(steps: Steps, turn: Turn) -> Response:
     with closing(steps):
         while True:
             try:
-                seconds = next(steps)
+                wait = next(steps)
             except StopIteration as end:
                 return end.value
-            await turn.give_way(seconds)
+            await turn.give_way(wait)
 
 
 async def _send(response: Response, send: Send, turn: Turn) -> None:
@@ -157,7 +161,7 @@ async def _send_pieces(response: Response, send: Send, turn: Turn) -> None:
     due = None  # when the next piece is to be sent
     for piece in response.body:
         if not piece:
-            await turn.give_way()
+            await turn.give_way(piece.future if isinstance(piece, Pause) else 0.0)
             continue
         if response.pace and due is not None:
             due = max(due + response.pace, clock() + response.pace / 2)
