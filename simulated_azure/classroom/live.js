@@ -128,7 +128,7 @@ function lost(reason) {
   const time = lastEvent ? ` The numbers are of ${lastEvent.toLocaleTimeString("en-GB")}.` : "";
   put(at("state"), reason + time);
   at("state").classList.add("lost");
-  arrange();
+  clamp();  // the cards are lower now, but stay where they are
 }
 
 function connect() {
@@ -143,12 +143,11 @@ function connect() {
   rest();
   source.onmessage = event => {
     rest();
-    const state = JSON.parse(event.data), wasLost = at("state").classList.contains("lost");
+    const state = JSON.parse(event.data);
     lastEvent = new Date();
     put(at("state"), `Live, since ${clock(state.since)}. ${state.problem}`.trim());
     at("state").classList.remove("lost");
     showAll(state);
-    if (wasLost) arrange();
   };
   source.onerror = () => {
     if (current.readyState === EventSource.CLOSED) {
