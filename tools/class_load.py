@@ -37,6 +37,7 @@ from tools.benchmark import CORES, QUESTIONS
 
 GOAL_FIRST_CHUNK = 0.150  # seconds, 95th percentile
 THINK_SECONDS = 5.0  # on average, between an answer and the next question
+MORE_THINK_SECONDS = 15.0  # of the second run: the students' own process must keep up, too
 SMALL_TOKENS, SMALL_REQUESTS = 600, 4  # budgets of every tenth seat, and of the seat after it
 MANY_TOKENS = 1_000_000
 LEAVES_AFTER = 3  # chunks, in every 20th stream
@@ -62,6 +63,23 @@ class Seat:
     question: int = 0
 
 
+@dataclass(frozen=True)
+class Load:
+    """How a class asks: students, for how long, and how long they think on average, in seconds.
+
+    kill_at: seconds after which the server is killed and started again; None for never.
+    """
+
+    seats: int
+    seconds: float
+    think: float = THINK_SECONDS
+    kill_at: float | None = None
+
+    def __str__(self) -> str:
+        kill = f", kill -9 after {self.kill_at:.0f} s" if self.kill_at else ""
+        return f"{self.seats} students, {self.seconds:.0f} s, {self.think:.0f} s to think{kill}"
+
+
 class Server:
     """The command with a class, in a process of its own."""
 
@@ -85,6 +103,14 @@ class Server:
         http = self.variables["AZURE_INFERENCE_ENDPOINT_HTTP"]
         return http.rpartition(":")[2], self.url.rpartition(":")[2]
 
+    def cpu_seconds(self) -> float:
+        """Return the processor time that the process has used; nan where Linux does not tell."""
+        try:
+            fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        except OSError:
+            return float("nan")
+
     def end(self, how: signal.Signals) -> None:
         """Send a signal, and wait for the end of the process."""
         self.process.send_signal(how)
@@ -94,26 +120,28 @@ class Server:
 class Class:
     """The students of a class, and the process that they ask."""
 
-    def __init__(self, count: int, folder: Path, chance: random.Random):
-        self.seats = [_seat(number) for number in range(1, count + 1)]
+    def __init__(self, load: Load, folder: Path):
+        self.load, self._chance = load, random.Random(load.seats)
+        self.seats = [_seat(number) for number in range(1, load.seats + 1)]
         self.file = folder / "class.toml"
         self.file.write_text(_toml(self.seats), encoding="utf-8")
         self.server = Server(self.file)
         self.bundle = folder / "class-ca.pem"  # a killed server's own files are removed
         shutil.copy(self.server.variables["NODE_EXTRA_CA_CERTS"], self.bundle)
-        self.end = self.broken_until = 0.0
-        self._chance = chance
+        self.end = self.broken_until = self.cpu_seconds = 0.0
 
-    async def run(self, seconds: float, kill_at: float | None = None) -> None:
-        """Let all students ask for some seconds. kill_at: after so many, kill the server."""
-        self.end = time.monotonic() + seconds
+    async def run(self) -> None:
+        """Let all students ask. ``cpu_seconds``: that the server used meanwhile, without a kill."""
+        self.end = time.monotonic() + self.load.seconds
+        before = self.server.cpu_seconds()
         students = [asyncio.ensure_future(self._student(seat)) for seat in self.seats]
-        if kill_at is not None:
-            await asyncio.sleep(kill_at)
+        if self.load.kill_at is not None:
+            await asyncio.sleep(self.load.kill_at)
             self.broken_until = float("inf")
             await asyncio.to_thread(self._restart)
             self.broken_until = time.monotonic() + RECOVERY_SECONDS
         await asyncio.gather(*students)
+        self.cpu_seconds = self.server.cpu_seconds() - before
 
     def counts(self) -> dict[str, tuple[int, int]]:
         """End the server. Return what it has counted: seat -> (requests, tokens)."""
@@ -127,7 +155,7 @@ class Class:
         self.server = Server(self.file, self.server.ports)
 
     async def _student(self, seat: Seat) -> None:
-        await asyncio.sleep(self._chance.random() * THINK_SECONDS)
+        await asyncio.sleep(self._chance.random() * self.load.think)
         credential = AzureKeyCredential(seat.key)
         while time.monotonic() < self.end:
             async with ChatCompletionsClient(
@@ -155,7 +183,7 @@ class Class:
                 else:
                     seat.errors[f"{type(error).__name__}: {error}"[:200]] += 1
                 return
-            await asyncio.sleep(min(self._chance.expovariate(1 / THINK_SECONDS), 60.0))
+            await asyncio.sleep(min(self._chance.expovariate(1 / self.load.think), 60.0))
 
     async def _ask(self, client: ChatCompletionsClient, seat: Seat) -> None:
         """Ask one question, by turns for a whole answer and for a stream."""
@@ -220,8 +248,9 @@ def problems(seats: list[Seat], counts: dict[str, tuple[int, int]]) -> list[str]
     return found
 
 
-def report(seats: list[Seat], counts: dict[str, tuple[int, int]], seconds: float) -> bool:
+def report(room: Class, counts: dict[str, tuple[int, int]]) -> bool:
     """Print how it went. Return True if all went well."""
+    seats, seconds = room.seats, room.load.seconds
     requests = sum(requests for requests, _ in counts.values())
     tokens = sum(tokens for _, tokens in counts.values())
     seen = sum(seat.tokens_seen for seat in seats)
@@ -232,6 +261,12 @@ def report(seats: list[Seat], counts: dict[str, tuple[int, int]], seconds: float
         f"{refused:,} refused since a budget was spent"
     )
     print(f"  counted: {requests:,} requests, {tokens:,} tokens; seen by students: {seen:,} tokens")
+    if room.load.kill_at is None and answers:
+        share = room.cpu_seconds / seconds
+        print(
+            f"  the server used {room.cpu_seconds:.1f} s of its core ({share:.0%}), "
+            f"{room.cpu_seconds / answers * 1000:.1f} ms an answer"
+        )
     if lost := sum(seat.lost for seat in seats):
         print(f"  broken by the restart, or sent before its end: {lost:,} requests")
     firsts = [each for seat in seats for each in seat.first_chunks]
@@ -252,17 +287,18 @@ def row(name: str, durations: list[float], goal: str) -> None:
     print(f"  {name:13} ms: {figures}  {goal}", flush=True)
 
 
-async def run(count: int, seconds: float, kill_at: float | None = None) -> bool:
-    """Let a class of some seats ask for some seconds. Return True if all went well."""
+async def run(load: Load) -> bool:
+    """Let a class ask, and print how it went. Return True if all went well."""
+    print(load, flush=True)
     with tempfile.TemporaryDirectory(prefix="class-load-") as folder:
-        room = Class(count, Path(folder), random.Random(count))
+        room = Class(load, Path(folder))
         try:
-            await room.run(seconds, kill_at)
+            await room.run()
             counts = room.counts()
         finally:
             if room.server.process.poll() is None:
                 room.server.process.kill()
-    return report(room.seats, counts, seconds)
+    return report(room, counts)
 
 
 def main() -> None:
@@ -290,17 +326,17 @@ def main() -> None:
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # connections that the kill breaks
     if len(CORES) > 1:
         os.sched_setaffinity(0, CORES - {max(CORES)})  # the server has the last core
-    is_well = True
+    loads = []
     if options.seconds:
-        print(f"{options.seats} students, {options.seconds:.0f} s, think {THINK_SECONDS:.0f} s")
-        is_well &= asyncio.run(run(options.seats, options.seconds))
+        loads.append(Load(options.seats, options.seconds))
         if options.more_seats:
-            print(f"{options.more_seats} students, {options.seconds / 2:.0f} s")
-            is_well &= asyncio.run(run(options.more_seats, options.seconds / 2))
+            loads.append(Load(options.more_seats, options.seconds / 2, MORE_THINK_SECONDS))
     if options.kill_after:
-        print(f"{options.seats} students, kill -9 and restart after {options.kill_after:.0f} s")
         seconds = 2 * options.kill_after + RECOVERY_SECONDS
-        is_well &= asyncio.run(run(options.seats, seconds, options.kill_after))
+        loads.append(Load(options.seats, seconds, kill_at=options.kill_after))
+    is_well = True
+    for load in loads:
+        is_well     is_well = all([asyncio.run(run(load)) for load in loads])= asyncio.run(run(load))
     sys.exit(not is_well)
 
 
