@@ -288,6 +288,8 @@ def describe_class(simulator: Simulator) -> str:
         f"  {simulator.local_url}{classroom.live.path}",
         *command.address_notes(group, simulator.remote_urls),
     ]
+    if os.environ.get("AZURE_INFERENCE_CREDENTIAL"):
+        lines.append("The key in AZURE_INFERENCE_CREDENTIAL does not open it either.")
     if simulator.remote_urls:
         variables = simulator.variables()
         lines += [

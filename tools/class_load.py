@@ -336,7 +336,7 @@ def main() -> None:
         loads.append(Load(options.seats, seconds, kill_at=options.kill_after))
     is_well = True
     for load in loads:
-        is_well     is_well = all([asyncio.run(run(load)) for load in loads])= asyncio.run(run(load))
+        is_well &= asyncio.run(run(load))
     sys.exit(not is_well)
 
 
