@@ -190,13 +190,12 @@ def setting(name: str, value: str, shell: str | None = None) -> str:
 
 def complete_options(options: argparse.Namespace) -> None:
     """Fill in the options that depend on others. Raises ValueError if some do not go together."""
-    group = options.class_file and read_class(options.class_file)
-    if group and options.key:
+    if options.class_file and options.key:
         raise ValueError(
             "argument --key: not allowed with --class: the keys in the class file open the "
             "endpoint, and no other."
         )
-    options.group = group
+    group = options.group = options.class_file and read_class(options.class_file)
     if options.host is None:
         options.host = ALL_HOSTS if group and options.allow_remote else LOCAL_HOST
     if options.port is None:
@@ -215,9 +214,11 @@ def open_classroom(options: argparse.Namespace) -> Classroom | None:
     if not options.group:
         return None
     try:
-        return Classroom(options.group, options.at_once or AT_ONCE)
+        classroom = Classroom(options.group, options.at_once or AT_ONCE)
     except TallyError as error:
         sys.exit(str(error))
+    classroom.tally.report = lambda text: print(text, file=sys.stderr, flush=True)
+    return classroom
 
 
 def open_class_authority(group: ClassFile | None) -> trustme.CA | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -73,14 +74,15 @@ class Tally:
 
     path: the file of the counts. group: the class; seats are known by their names, so a seat may
     get another key. ``version`` changes whenever the counts do. ``problem``: why counts are not
-    saved any more, such as a full disk; "" as long as they are. Raises TallyError if the file
-    cannot be used, is in use, or belongs to another class.
+    saved any more, such as a full disk; "" as long as they are. ``report``: called with it. Raises
+    TallyError if the file cannot be used, is in use, or belongs to another class.
     """
 
     def __init__(self, path: Path, group: ClassFile):
         self.path, self.name = path, group.name
         self.version = 0
         self.problem = ""
+        self.report: Callable[[str], object] = lambda text: None
         self._accounts = {seat.name: Account(seat) for seat in group.seats}
         keys = (seat.key for seat in group.seats)
         self._keys = sorted(keys, key=len, reverse=True)  # one may be a part of another
@@ -122,7 +124,9 @@ class Tally:
         try:
             self._database.execute(SAVE, (account.seat.name, *counts))
         except sqlite3.Error as error:  # the class goes on, since the counts in memory are right
-            self.problem = _reason(self.path, error)
+            if not self.problem:
+                self.problem = _reason(self.path, error)
+                self.report(f"{self.problem} The class goes on, but this is not saved.")
         account.saved_tokens = tokens
 
     def note(self, account: Account, asked: str | None = None) -> None:
