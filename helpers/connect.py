@@ -181,16 +181,16 @@ class Connection:
         if self.simulator is None:
             self.simulator = self._start_simulator()
         azure = self.simulator.azure
-        upstream, problem = find_upstream(variables, azure.inference.upstream)
-        azure.use_upstream(upstream)
-        azure.server = server
-        if problem:
-            print(fit_page(f"Note: {problem}", indent=4))
         names = [variables.get(name, "") for name in WORKSPACE_VARIABLES]
         for name in names:
             if len(name) >= PIECE_LENGTH and not is_plain_name(name):
-                self.simulator.azure.hide(name)  # it may be a key
-        self.simulator.azure.rename_subscription(*names)
+                azure.hide(name)  # it may be a key
+        upstream, problem = find_upstream(variables, azure.inference.upstream)
+        azure.use_upstream(upstream)
+        azure.server = server
+        azure.rename_subscription(*names)
+        if problem:
+            print(fit_page(f"Note: {problem}", indent=4))
         simulated = self.simulator.variables(variables)
         return simulation(simulated, variables, not settings.has_own_subscription)
 
