@@ -137,14 +137,16 @@ class Connection:
             changes = {name: text for name, text in env_file.variables.items() if name not in own}
             variables = {**changes, **own}
             settings = read_settings(self._without_simulated_endpoint(variables))
-            self._class = None
+            endpoint_of_class = None
             if not settings.has_endpoint:
                 changes |= self._simulated(settings, variables)
             elif may_be_class(variables):
-                changes |= self._join_class(settings, variables)
+                endpoint_of_class, more = self._join_class(settings, variables)
+                changes |= more
             if settings.has_endpoint and variables.get(UPSTREAM):
                 print(fit_page(UPSTREAM_UNUSED, indent=4))
             self._env_file = env_file.path if ENDPOINT in env_file.variables.keys() - own else None
+            self._class = endpoint_of_class
             self._put_on(own, changes)
             print(fit_page(f"Answers come from: {self.describe_endpoint(settings)}", indent=4))
             for line in self._describe_deployments(settings):
@@ -205,27 +207,27 @@ class Connection:
         if self.simulator is None:
             self.simulator = self._start_simulator()
         azure = self.simulator.azure
+        names = [variables.get(name, "") for name in WORKSPACE_VARIABLES]
+        for name in names:
+            if len(name) >= PIECE_LENGTH and not is_plain_name(name):
+                azure.hide(name)  # it may be a key
         upstream, problem = find_upstream(variables, azure.inference.upstream)
         azure.use_upstream(upstream)
         azure.server = server
         azure.guard.endpoint_token = ""
+        azure.rename_subscription(*names)
         if problem:
             print(fit_page(f"Note: {problem}", indent=4))
-        names = [variables.get(name, "") for name in WORKSPACE_VARIABLES]
-        for name in names:
-            if len(name) >= PIECE_LENGTH and not is_plain_name(name):
-                self.simulator.azure.hide(name)  # it may be a key
-        self.simulator.azure.rename_subscription(*names)
         simulated = self.simulator.variables(variables)
         return simulation(simulated, variables, not settings.has_own_subscription)
 
     def _join_class(
         self, settings: Settings, variables: Mapping[str, str]
-    ) -> dict[str, str | None]:
-        """Find out whether the endpoint is a class's. Return what else its clients need.
+    ) -> tuple[ClassEndpoint | None, dict[str, str | None]]:
+        """Return what the endpoint says of its class, and what else its clients need.
 
-        Deployments are simulated on this computer then, unless a workspace of one's own is named.
-        Raises ConnectionSettingsError if the class cannot be trusted or does not answer.
+        It says nothing (None) if it is not a class's. If it is one, deployments are simulated on this
+        computer, unless a workspace of one's own is named. Raises ConnectionSettingsError if the class cannot be trusted or does not answer.
         """
         changes: dict[str, str | None] = {}
         authority = fetch_authority(variables)
@@ -233,17 +235,18 @@ class Connection:
             changes |= trust(authority, variables)
         variables = {**variables, **changes}
         try:
-            self._class = ask_class(variables, variables.get(BUNDLES[0]))
+            answer = ask_class(variables, variables.get(BUNDLES[0]))
         except NotTrustedError:
+            answer = None
             print(fit_page(NOT_TRUSTED, indent=4))
-        if self._class is None:
-            return changes
+        if answer is None:
+            return None, changes
         for name in NO_PROXY:
             changes[name] = _with_hosts(variables.get(name, ""), [class_host(variables)])
         if variables[ENDPOINT].startswith("http:"):
             print(fit_page(PLAIN_HTTP, indent=4))
         if set(WORKSPACE_VARIABLES).isdisjoint(settings.missing) or settings.has_local_manager:
-            return changes
+            return answer, changes
         beside = {**variables, **changes}
         beside = {name: text for name, text in beside.items() if name not in UPSTREAM_VARIABLES}
         local = self._simulated(settings, beside)
@@ -251,7 +254,8 @@ class Connection:
         guard.endpoint_token = variables[CREDENTIAL]  # which the class takes as a Bearer token
         self.simulator.azure.hide(variables[CREDENTIAL])
         names = (*MANAGEMENT, *BUNDLES, *NO_PROXY)
-        return changes | {name: value for name, value in local.items() if name in names}
+        changes |= {name: value for name, value in local.items() if name in names}
+        return answer, changes
 
     def _is_simulated(self, variables: Mapping[str, str]) -> bool:
         """Return True if the endpoint is the simulated one, in whatever form of its URL."""

@@ -139,6 +139,7 @@ class Recorder:
         lesson = self.run.lessons[item.path.stem]
         if call.when == "call" and item.name == TOKENS_CELL:
             lesson.tokens = read_tokens(item.test_outputs or [])
+            self.save()  # so that a run which is broken off leaves what it has found
             return report
         lesson.seconds += call.duration
         if report.skipped:
@@ -150,9 +151,13 @@ class Recorder:
             lesson.errors.append((item.name, last_line(call.excinfo.value, os.environ)))
         return report
 
-    def pytest_terminal_summary(self, terminalreporter) -> None:
+    def save(self) -> None:
+        """Write the report as far as it goes."""
         self.run.seconds = time.monotonic() - self._began
         self.run.path.write_text(write_report(self.run), encoding="utf-8")
+
+    def pytest_terminal_summary(self, terminalreporter) -> None:
+        self.save()
         terminalreporter.write_line(f"report: {self.run.path}")
 
 

@@ -36,7 +36,9 @@ LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", re.IGNORECASE)
 PATH = re.compile(r"(/[\w.~-]+)*")
 PIECE_LENGTH = 6  # so many characters in a row of a key are too many to show
 MAX_SHOWN_LENGTH = 33  # characters of the name of a resource of Azure
-MAX_NAME_LENGTH = 200  # characters of a model's name
+MAX_NAME_LENGTH = 100  # characters of a model's name
+NAME_SEPARATORS, NAME_WORD = re.compile("[-_/:. ]"), re.compile("[A-Za-z0-9]{0,16}")
+MAX_DIGITS = 4  # in a word of it
 
 
 class UpstreamSettingsError(ValueError):
@@ -102,9 +104,10 @@ def read_upstream(url: str, model: str = "", key: str = "") -> UpstreamSettings:
     """
     url, model, key = url.strip(), model.strip(), key.strip()
     _check_key(key)
-    if len(model) > MAX_NAME_LENGTH or not model.isprintable() or _has_piece(key, model):
+    if model and (not _is_name(model) or _has_piece(key, model)):
         raise UpstreamSettingsError(
-            f"{MODEL} is not the name of a model. Set it to one, or to nothing."
+            f"{MODEL} (or --upstream-model) is not the name of a model. Expected one such as "
+            "phi4-mini, or nothing if the server has only one."
         )
     if key and key.casefold() in url.casefold():
         raise UpstreamSettingsError(f"{NAME} contains the key, which belongs in {KEY} alone.")
@@ -134,6 +137,18 @@ def check_keys_differ(key: str, client_key: str | None) -> None:
             f"would get the upstream's key. Remove {CLIENT_KEY} (then a key is made up), or set "
             "another one."
         )
+
+
+def _is_name(model: str) -> bool:
+    """Return True if a text looks like a model's name. A key has long words, or many digits.
+
+    >>> _is_name("unsloth/Phi-4-mini-instruct-GGUF:Q4_K_M"), _is_name("sk-1f0c81b2a9e64b7d93c2f1a0")
+    (True, False)
+    """
+    words = NAME_SEPARATORS.split(model)
+    return len(model) <= MAX_NAME_LENGTH and all(
+        NAME_WORD.fullmatch(word) and sum(map(str.isdigit, word)) <= MAX_DIGITS for word in words
+    )
 
 
 def _check_key(key: str) -> None:
