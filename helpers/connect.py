@@ -226,8 +226,9 @@ class Connection:
     ) -> tuple[ClassEndpoint | None, dict[str, str | None]]:
         """Return what the endpoint says of its class, and what else its clients need.
 
-        It says nothing (None) if it is not a class's. If it is one, deployments are simulated on this
-        computer, unless a workspace of one's own is named. Raises ConnectionSettingsError if the class cannot be trusted or does not answer.
+        It says nothing (None) if it is not a class's. If it is one, deployments are simulated on
+        this computer, unless a workspace of one's own is named. Raises ConnectionSettingsError if
+        the class cannot be trusted or does not answer.
         """
         changes: dict[str, str | None] = {}
         authority = fetch_authority(variables)
