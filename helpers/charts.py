@@ -1,8 +1,7 @@
 """Draw plots with matplotlib that can be read on a projector, in grey, or without seeing them.
 
-Series differ in colour, and also in hatch, marker and line style. The colours follow the palette
-of Okabe and Ito, which colour-blind people can tell apart (https://jfly.uni-koeln.de/color/).
-``show`` prints a summary of each plot as text.
+Series differ in colour, and also in hatch, marker and line style. The colours follow a palette that
+colour-blind people can tell apart. ``show`` prints a summary of each plot as text.
 """
 
 from __future__ import annotations
@@ -17,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
-COLOURS = ("#0072b2", "#c25400", "#007a5a", "#a8558b")  # as dark as text has to be on white
+from helpers.look import COLOURS
+
 HATCHES = ("", "///", "...", "xxx")
 MARKERS = ("o", "s", "^", "D")
 LINE_STYLES = ("-", "--", ":", "-.")

@@ -40,6 +40,7 @@ DEPLOYMENT_HEADER = (
 )
 MAX_LOGGED_PATH = 2000  # characters
 MAX_SHOWN_NAME = 40  # characters
+NOT_RECORDED = (JOURNAL_PATH, UPSTREAM_PATH)  # learners ask there about other requests
 SUBSCRIPTION_ID = "5eed0000-0000-4000-8000-000000000004"
 RESOURCE_GROUP, WORKSPACE = "phi4-lessons", "phi4-workspace"
 
@@ -251,11 +252,7 @@ class SimulatedAzure:
             return
         is_a_strangers = status == 401 and route.access not in (Access.ENDPOINT, Access.PUBLIC)
         is_unknown = route.handler == self._not_found and status == 401
-        if (
-            request.path not in (JOURNAL_PATH, UPSTREAM_PATH)
-            and not is_a_strangers
-            and not is_unknown
-        ):
+        if request.path not in NOT_RECORDED and not is_a_strangers and not is_unknown:
             self.journal.record(request, status)
 
     def _secrets(self) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""Requests to the upstream, made by one thread for all clients, with aiohttp.
+"""Requests to the upstream, made by one thread for all clients, with httpx.
 
 The key goes to the upstream's own address and nowhere else: redirects are not followed. A proxy of
 the environment is used, but not for this computer.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import ssl
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING
 
 import certifi
@@ -25,7 +27,7 @@ from ..upstream.settings import URL, UpstreamSettings
 from .exchange import Exchange
 
 if TYPE_CHECKING:
-    import aiohttp
+    import httpx
 
 THREAD_NAME = "simulated-azure-upstream"
 CONNECT_SECONDS = 10.0
@@ -48,7 +50,7 @@ class UpstreamClient:
         self.connect_seconds, self.read_seconds = connect_seconds, read_seconds
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._session: httpx.AsyncClient | None = None
 
     def get(self, url: str, via: str) -> Exchange:
         """Send a GET request. via: what the header VIA says."""
@@ -90,13 +92,11 @@ class UpstreamClient:
         try:
             session = self._open_session()
             headers = {VIA: via} if via else {}
-            async with session.request(
-                method, url, json=body, headers=headers, allow_redirects=False
-            ) as response:
-                kind = response.content_type
+            async with session.stream(method, url, json=body, headers=headers) as response:
+                kind = response.headers.get("content-type", "").partition(";")[0].strip()
                 head = Head(
-                    response.status,
-                    kind == "text/event-stream" and response.status == 200,
+                    response.status_code,
+                    kind.lower() == "text/event-stream" and response.status_code == 200,
                     response.headers.get("retry-after", ""),
                 )
                 exchange.put(head)
@@ -107,9 +107,9 @@ class UpstreamClient:
         except Exception as error:  # whatever goes wrong is the answer
             exchange.put(self._failure(error))
 
-    async def _read_events(self, exchange: Exchange, response: aiohttp.ClientResponse) -> None:
+    async def _read_events(self, exchange: Exchange, response: httpx.Response) -> None:
         reader = EventReader()
-        async for data in response.content.iter_any():
+        async for data in response.aiter_bytes():
             for event in reader.feed(data):
                 exchange.put(event)
             while len(exchange) > MAX_WAITING:
@@ -118,8 +118,8 @@ class UpstreamClient:
             exchange.put(event)
         exchange.put(END)
 
-    def _open_session(self) -> aiohttp.ClientSession:
-        import aiohttp  # only an upstream needs it, and it takes a while to load
+    def _open_session(self) -> httpx.AsyncClient:
+        import httpx  # only an upstream needs it, and it takes a while to load
 
         if self._session is None:
             headers = {
@@ -130,47 +130,47 @@ class UpstreamClient:
             }
             if self.settings.key:
                 headers["Authorization"] = f"Bearer {self.settings.key}"
-            self._session = aiohttp.ClientSession(
+            self._session = httpx.AsyncClient(
                 headers=headers,
+                verify=_trusted(),
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                follow_redirects=False,
+                timeout=httpx.Timeout(None, connect=self.connect_seconds, read=self.read_seconds),
                 # A connection that is kept may be closed by the server just when it is used again.
-                connector=aiohttp.TCPConnector(limit=0, force_close=True, ssl=_trusted()),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=self.connect_seconds, sock_read=self.read_seconds
-                ),
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
                 trust_env=not self.settings.is_local,  # the proxies of the environment
             )
         return self._session
 
     def _failure(self, error: Exception) -> Failure:
         """Return what a request's exception means."""
-        import aiohttp
+        import httpx
 
         place = self.settings.place_for_clients
         start = f"Start that server, or correct {URL}."
-        if isinstance(error, aiohttp.ConnectionTimeoutError):
+        causes = [*_causes(error)]
+        if isinstance(error, httpx.ConnectTimeout):
             seconds = f"{self.connect_seconds:g} s"
             return Failure(408, f"{place} does not accept a connection within {seconds}.", start)
-        if isinstance(error, TimeoutError):
+        if isinstance(error, httpx.TimeoutException):
             return Failure(
                 408,
                 f"{place} was silent for {self.read_seconds:g} s.",
                 "A large model may be loading. If the computer is too slow, try a smaller one.",
             )
-        if isinstance(error, aiohttp.ClientConnectorDNSError):
+        if any(isinstance(cause, socket.gaierror) for cause in causes):
             return Failure(502, f"{place}: no computer of this name was found.", start)
-        if isinstance(error, aiohttp.ClientSSLError):
+        if any(isinstance(cause, ssl.SSLError) for cause in causes):
             return Failure(
                 502,
                 f"{place}: the certificate is not trusted, or there is none.",
                 "Set SSL_CERT_FILE to the file with its authority, or check http and https.",
             )
-        if isinstance(error, aiohttp.ClientConnectorError):
-            reason = error.os_error.strerror or type(error.os_error).__name__
-            if isinstance(error.os_error, ConnectionRefusedError):
-                reason = "connection refused"
+        if isinstance(error, httpx.ConnectError):
+            is_refused = any(isinstance(cause, ConnectionRefusedError) for cause in causes)
+            reason = "connection refused" if is_refused else "no connection"
             return Failure(502, f"Nothing answers at {place} ({reason}).", start)
-        if isinstance(error, aiohttp.ClientError | OSError):
+        if isinstance(error, httpx.HTTPError | OSError):
             return Failure(502, f"The connection to {place} broke off ({type(error).__name__}).")
         return unreadable(self.settings)
 
@@ -181,7 +181,7 @@ class UpstreamClient:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._session is not None:
-            await self._session.close()
+            await self._session.aclose()
             self._session = None
 
 
@@ -193,14 +193,23 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
 
 
-async def _read_body(response: aiohttp.ClientResponse) -> bytes:
+async def _read_body(response: httpx.Response) -> bytes:
     """Return the body of a response. Raises ValueError if it is too large."""
     body = b""
-    async for data in response.content.iter_any():
+    async for data in response.aiter_bytes():
         body += data
         if len(body) > MAX_BODY_SIZE:
             raise ValueError("the body is too large")
     return body
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and all that led to it."""
+    while error is not None:
+        yield error
+        for inner in getattr(error, "exceptions", ()):  # of a group
+            yield from _causes(inner)
+        error = error.__cause__ or error.__context__
 
 
 def _trusted() -> ssl.SSLContext:

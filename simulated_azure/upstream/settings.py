@@ -38,6 +38,7 @@ PIECE_LENGTH = 6  # so many characters in a row of a key are too many to show
 MAX_SHOWN_LENGTH = 33  # characters of the name of a resource of Azure
 MAX_NAME_LENGTH = 100  # characters of a model's name
 NAME_SEPARATORS, NAME_WORD = re.compile("[-_/:. ]"), re.compile("[A-Za-z0-9]{0,16}")
+HEXADECIMAL = re.compile("[0-9a-fA-F]{16,}")  # as a UUID is
 MAX_DIGITS = 4  # in a word of it
 
 
@@ -142,11 +143,13 @@ def check_keys_differ(key: str, client_key: str | None) -> None:
 def _is_name(model: str) -> bool:
     """Return True if a text looks like a model's name. A key has long words, or many digits.
 
-    >>> _is_name("unsloth/Phi-4-mini-instruct-GGUF:Q4_K_M"), _is_name("sk-1f0c81b2a9e64b7d93c2f1a0")
+    >>> _is_name("unsloth/Phi-4-mini-instruct-GGUF:Q4_K_M"), _is_name("4f0c81b2a9e64b7d93c2")
     (True, False)
     """
     words = NAME_SEPARATORS.split(model)
-    return len(model) <= MAX_NAME_LENGTH and all(
+    if len(model) > MAX_NAME_LENGTH or HEXADECIMAL.fullmatch("".join(words)):
+        return False
+    return all(
         NAME_WORD.fullmatch(word) and sum(map(str.isdigit, word)) <= MAX_DIGITS for word in words
     )
 

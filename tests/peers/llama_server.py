@@ -17,7 +17,9 @@ def main() -> None:
     parameters.model_alias = {"tiny-phi"}
     parameters.n_ctx, parameters.n_parallel = 16384, 2
     parameters.api_keys = sys.argv[3:]
-    parameters.n_predict = 400  # an answer of this model may have no end
+    # The model knows the last token only: at temperature 0 it would go in circles.
+    parameters.sampling.penalty_repeat, parameters.sampling.penalty_last_n = 1.3, 256
+    parameters.n_predict = 400  # in case it does so all the same
     parameters.use_jinja = True
     server = xllamacpp.Server(parameters)
     print(server.listening_address, flush=True)
