@@ -129,10 +129,12 @@ def fetch_authority(variables: Mapping[str, str]) -> bytes | None:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # the digits are compared
     try:
         status, body = _get(parts, PATH, {}, context)
-    except (OSError, http.client.HTTPException, ValueError):
+    except (OSError, http.client.HTTPException, ValueError):  # which may repeat the address
+        status, body = 0, b""
+    if not status:
         raise ConnectionSettingsError(
             f"{ENDPOINT} does not answer, or not over https. {SAME_NETWORK}"
-        ) from None
+        )
     if status != 200 or not matches(body, digits):
         raise ConnectionSettingsError(
             f"The endpoint does not have the certificate authority that {CA_SHA256} names. Compare "
