@@ -80,13 +80,18 @@ def test_another_token_is_chosen_by_keyboard_and_the_answer_goes_on(board):
     expect(board.talk).to_contain_text("The capital of France is Paris.")
     paris = board.page.get_by_role("button", name=re.compile("^'Paris'"))
     expect(paris).to_be_visible()
-    board.field("token").focus()
-    board.page.keyboard.press("ArrowUp")
-    expect(paris).to_be_hidden()  # the second token has other ones
-    board.page.keyboard.press("ArrowDown")
-    expect(paris).to_be_visible()
-    board.page.keyboard.press("Tab")  # to the list
+    first = board.page.locator(".pg-token").first
+    first.focus()
     board.page.keyboard.press("Tab")
+    board.page.keyboard.press("Enter")
+    expect(paris).to_be_hidden()  # the second token has other ones
+    board.page.keyboard.press("Shift+Tab")
+    expect(first).to_be_focused()
+    told = first.evaluate("each => getComputedStyle(each, '::after').content")
+    assert told.startswith("\"Token 1: 'The' 79.6 %, or 'Paris' 19.9 %")
+    board.page.keyboard.press("Space")
+    expect(paris).to_be_visible()
+    paris.focus()
     expect(paris).to_be_focused()
     board.page.keyboard.press("Space")
     expect(board.talk).to_contain_text("Paris is the French capital and also the largest")
@@ -94,10 +99,25 @@ def test_another_token_is_chosen_by_keyboard_and_the_answer_goes_on(board):
     expect(board.shown("JSON")).to_contain_text('"continue_final_message": true')
 
 
+def test_two_settings_answer_side_by_side(board):
+    board.button("Side by side").click()
+    board.button("Keep these settings").click()
+    board.field("max_tokens").fill("3")
+    board.field("max_tokens").press("Enter")
+    board.button("Ask both").click()
+    for name, head in {"Kept": "Kept: max_tokens no limit", "Now": "Now: max_tokens 3"}.items():
+        column = board.page.get_by_role("region", name=name, exact=True)
+        expect(column).to_contain_text(head)
+        expect(column).to_contain_text("finish reason")
+    board.field("max_tokens").fill("0")
+    board.field("max_tokens").press("Enter")
+    expect(board.json).not_to_contain_text("max_tokens")
+
+
 def test_a_fault_is_said_in_words_and_the_chat_goes_on(board):
     board.set_fault("429: too many requests")
     board.button("Send").click()
-    expect(board.talk).to_contain_text("Wait a little, then press Retry.")
+    expect(board.talk).to_contain_text("Wait a little, then ask again")
     board.set_fault("none")
     board.button("Retry").click()
     expect(board.talk).to_contain_text("It is complete")
