@@ -35,8 +35,23 @@ LONG_FILES = (  # start first, so that no process runs one when the others have 
 )
 
 
-def pytest_configure() -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--live",
+        action="store_true",
+        help="run the lessons against the endpoint that the variables name, do not compare their "
+        "outputs, and write a report (tests/live.py)",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
     """Change the environment, which kernels inherit: fixtures do not run for notebook cells."""
+    if config.option.live:
+        import live  # with the clients of an endpoint, which take a while to load
+
+        live.configure(config)
+        return
     forget_own_settings(os.environ)
     os.environ["NOT_YET_RAISES"] = "1"  # helpers.exercises.check raises for a wrong answer
     toolchain.trust_only_simulators(os.environ)
@@ -51,22 +66,29 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
     The one more works while tests in the others wait: for a retry, a time-out, a process to start.
     """
-    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+    if config.option.live or config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return 0
     affinity = getattr(os, "sched_getaffinity", None)
     return (len(affinity(0)) if affinity else os.cpu_count() or 1) + 1
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Add to the cells of lessons what runs besides them. Move long files forward."""
+    live_runs_of = None
+    if config.option.live:
+        from live import runs_of as live_runs_of
     collected, items[:] = list(items), []
     for parent, group in groupby(collected, key=lambda item: item.parent):
         tests = list(group)
         if isinstance(parent, IPyNbFile):
-            tests = runs_of(parent, tests)
+            tests = (live_runs_of or runs_of)(parent, tests)
             for test in tests:
                 test.output_timeout = LONGEST_WAIT_FOR_OUTPUT
+        if live_runs_of and not isinstance(parent, IPyNbFile):
+            continue  # only lessons talk to an endpoint of one's own
         items += tests
+    if live_runs_of:
+        return  # in the order of the lessons
     order = {name: number for number, name in enumerate(LONG_FILES)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
 

@@ -16,6 +16,7 @@ from helpers.settings import (
     ENDPOINT,
     HARMLESS_PATHS,
     KIT_VARIABLES,
+    UPSTREAM_KEY,
     ConnectionSettingsError,
     harmless_address,
     has_piece_of,
@@ -226,7 +227,7 @@ def fix_for(error: Exception) -> str:
 def _secret_part(name: str) -> str:
     """Return the part of a variable's value that must not be shown; "" if all may be."""
     value, key = os.environ.get(name, ""), os.environ.get(CREDENTIAL, "")
-    if name == CREDENTIAL:
+    if name in (CREDENTIAL, UPSTREAM_KEY):
         return value
     address = harmless_address(value, key)
     rest = value.removeprefix(address) if address else value.rpartition("://")[2]

@@ -58,6 +58,11 @@ NOT_TOLD = (
     "how many requests it computes at once: measure it (lesson 08)",
     "the model's own defaults: measure them (lesson 06)",
 )
+UPSTREAM = "x-simulated-upstream"  # header of a simulated server whose answers another one writes
+UPSTREAM_NOTE = "this server is simulated; {} writes the answers"
+NOT_TOLD_OF_UPSTREAM = (
+    "whether the model behind it heeds a seed, a bias, and requests for probabilities: try it"
+)
 WIDTH, SUBJECT_WIDTH, QUESTION_WIDTH = 92, 25, 36  # characters
 
 
@@ -79,12 +84,14 @@ class ServerReport:
     """Which server answers, how that was found out, and what follows. ``str()`` gives a table.
 
     kind: "inference", "serve", "other" (no server of managed compute) or "unknown" (the answers
-    contradict each other, or most are strange). models: the names under /v1/models.
+    contradict each other, or most are strange). models: the names under /v1/models. upstream: the
+    model, and the server that runs it, if a simulated server lets another one write its answers.
     """
 
     kind: str
     replies: tuple[Reply, ...]
     models: tuple[str, ...]
+    upstream: str = ""
 
     @property
     def follows(self) -> dict[str, str]:
@@ -97,6 +104,8 @@ class ServerReport:
     @property
     def not_told(self) -> tuple[str, ...]:
         """What the questions cannot tell."""
+        if self.upstream:
+            return (NOT_TOLD_OF_UPSTREAM, *NOT_TOLD)
         if self.kind in (INFERENCE, SERVE):
             return NOT_TOLD
         return (*(f"{subject}: try it" for subject in FOLLOWS), *NOT_TOLD)
@@ -109,6 +118,7 @@ class ServerReport:
         rows = {
             **self.follows,
             "models": ", ".join(self.models) or "not listed",
+            **({"answers": UPSTREAM_NOTE.format(self.upstream)} if self.upstream else {}),
             "cannot tell": "; ".join(self.not_told),
         }
         table = [line for subject, text in rows.items() for line in _row(subject, text)]
@@ -157,7 +167,10 @@ def which_server(
         (kind,) = kinds
     else:
         kind = UNKNOWN
-    return ServerReport(kind, replies, _names(models))
+    upstream = next(
+        (one.headers[UPSTREAM] for one in (info, models) if UPSTREAM in one.headers), ""
+    )
+    return ServerReport(kind, replies, _names(models), upstream)
 
 
 def _ask(

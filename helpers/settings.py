@@ -22,8 +22,19 @@ WORKSPACE_VARIABLES = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", WORKSPAC
 MAX_USD_PER_HOUR = "AZURE_MAX_USD_PER_HOUR"  # without it, nothing is deployed for real money
 RESOURCE_MANAGER = "AZURE_RESOURCE_MANAGER_URL"
 SIMULATED_SERVER = "SIMULATED_SERVER"  # which published server the simulated endpoint plays
-# What a person may set, in the environment or in a .env file. preflight() shows which are set.
-KIT_VARIABLES = (ENDPOINT, CREDENTIAL, *WORKSPACE_VARIABLES, MAX_USD_PER_HOUR)
+CA_SHA256 = "SIMULATED_CA_SHA256"  # the fingerprint of a class's certificate authority
+# The server that writes the simulated endpoint's answers, its model, and its key.
+UPSTREAM, UPSTREAM_KEY = "SIMULATED_UPSTREAM", "SIMULATED_UPSTREAM_KEY"
+UPSTREAM_VARIABLES = (UPSTREAM, "SIMULATED_UPSTREAM_MODEL", UPSTREAM_KEY)
+# What a person may set, in the environment or in a .env file. No message shows what may be a key.
+KIT_VARIABLES = (
+    ENDPOINT,
+    CREDENTIAL,
+    CA_SHA256,
+    *WORKSPACE_VARIABLES,
+    MAX_USD_PER_HOUR,
+    *UPSTREAM_VARIABLES,
+)
 
 EXAMPLE = "https://my-phi4.eastus2.inference.ml.azure.com"
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")  # as they stand in a URL

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
+    from .classroom.bill import Bill
     from .faults import Fault
     from .inference.servers import Server
     from .management.subscription import Deployment
@@ -27,6 +29,7 @@ class Request:
     headers: names in lower case. path_params: the values of the parameters in the route's template,
     which the router fills in. deployment: the deployment that answers; None for the endpoint that
     is always there. fault: what goes wrong on request. server: the published server to simulate.
+    bill: what the request costs its seat; None outside of a class.
     """
 
     method: str
@@ -39,6 +42,7 @@ class Request:
     deployment: Deployment | None = None
     fault: Fault | None = None
     server: Server | None = None
+    bill: Bill | None = None
 
     @property
     def root(self) -> str:
@@ -51,13 +55,30 @@ class Request:
         return dict(parse_qsl(self.query))
 
 
+class Pause(bytes):
+    """An empty piece of a body. ``future``: is done when the next piece is there.
+
+    Who does not wait for it may take the next piece at once: that call blocks.
+    """
+
+    future: Future[None]
+
+    @classmethod
+    def until(cls, future: Future[None]) -> Pause:
+        """Return a piece that says what to wait for."""
+        pause = cls()
+        pause.future = future
+        return pause
+
+
 @dataclass
 class Response:
     """An HTTP response.
 
     body: all of it, or pieces that are sent one by one. An empty piece is not sent and only lets
-    other requests have a turn. delay: seconds to wait before it is sent. pace: seconds between
-    pieces. on_close: called once, when the response has been sent or the client has gone.
+    other requests have a turn; a Pause also says what to wait for. delay: seconds to wait before it
+    is sent. pace: seconds between pieces. on_close: called once, when the response has been sent or
+    the client has gone.
     """
 
     status: int
@@ -68,14 +89,17 @@ class Response:
     on_close: Callable[[], None] = lambda: None
 
 
-# Work that gives way to other requests. It yields the seconds to wait before it goes on; 0 only
-# lets others have a turn.
-Steps = Generator[float, None, Response]
+# Work that gives way to other requests. It yields the seconds to wait before it goes on, or a
+# future to wait for; 0 only lets others have a turn.
+Wait = float | Future[None]
+Steps = Generator[Wait, None, Response]
 Handler = Callable[[Request], Response | Steps]
 
 
-def run_to_end(steps: Generator[float, None, Result]) -> Result:
+def run_to_end(steps: Generator[Wait, None, Result]) -> Result:
     """Return the result of steps without giving way, and without the waits that they yield.
+
+    Steps that yield a future block by themselves until it is done.
 
     >>> def steps():
     ...     yield 0.0

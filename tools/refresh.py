@@ -28,7 +28,7 @@ from nbformat import NotebookNode
 from helpers.text import fit_page
 
 RULES = Path(__file__).with_name("sanitize.cfg")
-OWN_PREFIXES = ("AZURE", "ARM_", "IDENTITY_", "MSI_", "OPENAI_", "REGISTRY_DISCOVERY_")
+OWN_PREFIXES = tuple("AZURE ARM_ IDENTITY_ MSI_ OPENAI_ REGISTRY_DISCOVERY_ SIMULATED_".split())
 CELL_TIMEOUT = 300.0  # seconds
 # The view of a widget has a random id. It shows an error, because widget states are not saved.
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"

@@ -7,7 +7,7 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -33,8 +33,11 @@ class Writer:
     choice, from 0, which makes choices with the same seed differ. beginning: the tokens that the
     answer goes on from. ``tokens``: the number of tokens
     generated so far, the closing one included, as the engine counts. ``finish_reason``: "stop" or
-    "length"; valid when all pieces have been written.
+    "length"; valid when all pieces have been written. ``pay``: called before each token, if it is
+    set; the answer ends where it returns False.
     """
+
+    pay: Callable[[], bool] | None = None
 
     def __init__(
         self,
@@ -84,6 +87,8 @@ class Writer:
         is_character_open = is_stopped = False
         drawn = self._model.generate(self._topic, self._sampling, self._random, self._beginning)
         for token, context in drawn:
+            if self.pay is not None and not self.pay():
+                break
             self.tokens += 1
             if token == IM_END:
                 self.finish_reason = "stop"
@@ -159,20 +164,18 @@ def _logprob_item(token: int, logprob: float) -> dict:
     return {"token": content.decode("utf-8", "replace"), "logprob": logprob, "bytes": [*content]}
 
 
-@dataclass
-class Answer:
-    """The answer to a chat request, which ``body()`` or ``events()`` generates once.
+@dataclass(kw_only=True)
+class Completion:
+    """What all answers to chat requests have in common, whoever writes them.
 
-    writers: one for each choice. prompt_tokens: how many tokens the prompt has. wants_stream: True
-    if the request asks for a stream. wants_usage: True if a stream ends with the usage; a whole
-    answer always has it. usage_apart: True if the usage is an event of its own, as OpenAI's clients
-    expect, instead of a part of the last one. with_logprobs: True to add log-probabilities.
-    fingerprint: where the answer comes from.
+    model_name: the name that the answer gives as its model. wants_stream: True if the request asks
+    for a stream. wants_usage: True if a stream ends with the usage; a whole answer always has it.
+    usage_apart: True if the usage is an event of its own, as OpenAI's clients expect, instead of a
+    part of the last one. with_logprobs: True to add log-probabilities. fingerprint: where the
+    answer comes from.
     """
 
     model_name: str
-    writers: list[Writer]
-    prompt_tokens: int
     wants_stream: bool
     wants_usage: bool
     usage_apart: bool
@@ -182,6 +185,43 @@ class Answer:
     def __post_init__(self) -> None:
         """Set the answer's id and its time of creation, in seconds since 1970."""
         self.id, self.created = uuid.uuid4().hex, int(time.time())
+
+    def headers(self) -> dict[str, str]:
+        """Return what is said of the answer in headers."""
+        return {}
+
+    def close(self) -> None:
+        """Stop writing: nobody waits for the rest."""
+
+    def frame(self, kind: str) -> dict:
+        """Return the fields that a whole answer and all chunks of a stream have in common."""
+        return {
+            "created": self.created,
+            "id": self.id,
+            "model": self.model_name,
+            "object": kind,
+            "system_fingerprint": self.fingerprint,
+        }
+
+    def event(self, choices: list[dict], usage: dict | None = None) -> bytes:
+        """Return one server-sent event: a ``chat.completion.chunk`` object, UTF-8 encoded."""
+        event = {
+            "choices": choices,
+            **self.frame("chat.completion.chunk"),
+            **({"usage": usage} if usage else {}),
+        }
+        return b"data: " + json.dumps(event, separators=(",", ":")).encode() + b"\n\n"
+
+
+@dataclass(kw_only=True)
+class Answer(Completion):
+    """An answer of the language model, which ``body()`` or ``events()`` generates once.
+
+    writers: one for each choice. prompt_tokens: how many tokens the prompt has.
+    """
+
+    writers: list[Writer]
+    prompt_tokens: int
 
     def usage(self) -> dict:
         """Return how many tokens the prompt and all choices have, as far as they are generated."""
@@ -213,7 +253,7 @@ class Answer:
                 "message": {"content": text, "role": "assistant", "tool_calls": None},
             }
             choices.append(choice)
-        return {"choices": choices, **self._frame("chat.completion"), "usage": self.usage()}
+        return {"choices": choices, **self.frame("chat.completion"), "usage": self.usage()}
 
     def events(self) -> Iterator[bytes]:
         """Yield the server-sent events of the answer, UTF-8 encoded.
@@ -223,11 +263,11 @@ class Answer:
         piece gives b"", which is not an event and only lets other requests have a turn.
         """
         head = b'data: {"choices":[{"delta":{"content":'
-        frame = json.dumps(self._frame("chat.completion.chunk"), separators=(",", ":"))[1:].encode()
+        frame = json.dumps(self.frame("chat.completion.chunk"), separators=(",", ":"))[1:].encode()
         tail = b'},"finish_reason":null,"index":%d,"logprobs":null}],' + frame + b"\n\n"
         tails = [tail % index for index in range(len(self.writers))]
         for index in range(len(self.writers)):
-            yield self._event([_choice(index, {"content": "", "role": "assistant"})])
+            yield self.event([chunk_choice(index, {"content": "", "role": "assistant"})])
         streams = [writer.pieces(self.with_logprobs) for writer in self.writers]
         open_choices = list(range(len(self.writers)))
         while open_choices:
@@ -235,40 +275,22 @@ class Answer:
                 piece = next(streams[index], None)
                 if piece is None:
                     open_choices.remove(index)
-                    choice = _choice(index, {"content": ""}, self.writers[index].finish_reason)
+                    choice = chunk_choice(index, {"content": ""}, self.writers[index].finish_reason)
                     last = not open_choices and self.wants_usage and not self.usage_apart
-                    yield self._event([choice], usage=self.usage() if last else None)
+                    yield self.event([choice], usage=self.usage() if last else None)
                 elif piece == EMPTY_PIECE:
                     yield b""
                 elif piece[1]:
-                    yield self._event([_choice(index, {"content": piece[0]}, logprobs=piece[1])])
-                else:  # the same as _event would give, but encoded faster
+                    choice = chunk_choice(index, {"content": piece[0]}, logprobs=piece[1])
+                    yield self.event([choice])
+                else:  # the same as event() would give, but encoded faster
                     yield head + json_string(piece[0]) + tails[index]
         if self.wants_usage and self.usage_apart:
-            yield self._event([], usage=self.usage())
+            yield self.event([], usage=self.usage())
         yield DONE
 
-    def _frame(self, kind: str) -> dict:
-        """Return the fields that a whole answer and all chunks of a stream have in common."""
-        return {
-            "created": self.created,
-            "id": self.id,
-            "model": self.model_name,
-            "object": kind,
-            "system_fingerprint": self.fingerprint,
-        }
 
-    def _event(self, choices: list[dict], usage: dict | None = None) -> bytes:
-        """Return one server-sent event: a ``chat.completion.chunk`` object, UTF-8 encoded."""
-        event = {
-            "choices": choices,
-            **self._frame("chat.completion.chunk"),
-            **({"usage": usage} if usage else {}),
-        }
-        return b"data: " + json.dumps(event, separators=(",", ":")).encode() + b"\n\n"
-
-
-def _choice(
+def chunk_choice(
     index: int, delta: dict, finish_reason: str | None = None, logprobs: list[dict] | None = None
 ) -> dict:
     """Return one choice of a chunk, with the log-probabilities of its tokens if there are any."""
@@ -312,9 +334,9 @@ class Assistant:
         ]
         options = request.stream_options
         return Answer(
-            self._model_name,
-            writers,
-            prompt_tokens,
+            model_name=self._model_name,
+            writers=writers,
+            prompt_tokens=prompt_tokens,
             wants_stream=bool(request.stream),
             wants_usage=not call.is_v1 or bool(options and options.include_usage),
             usage_apart=call.is_v1,

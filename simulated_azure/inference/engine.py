@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
@@ -79,12 +79,13 @@ class Call:
     """A chat request that the engine has accepted, its defaults filled in.
 
     is_v1: True if it came by a route under /v1. is_wrapped: True if the server wraps the engine's
-    errors into its own.
+    errors into its own. fields: what the server sends on to the engine.
     """
 
     request: EngineRequest
     is_v1: bool
     is_wrapped: bool
+    fields: dict[str, Any] = field(default_factory=dict)
 
     @property
     def max_tokens(self) -> int | None:
@@ -135,13 +136,19 @@ class Call:
 
 
 def read_call(
-    body: bytes, headers: Mapping[str, str], server: Server, is_v1: bool, model: str
+    body: bytes,
+    headers: Mapping[str, str],
+    server: Server,
+    is_v1: bool,
+    model: str,
+    vocabulary_size: int | None = VOCABULARY_SIZE,
 ) -> Call:
     """Return the chat request in a body, checked by the server, the engine or both.
 
     headers: names in lower case. is_v1: True for the route under /v1. model: the name of the model
-    in the engine. Raises HTTPError (400, 404 or 422), with the body that the server or the engine
-    would send, if the request is refused.
+    in the engine. vocabulary_size: the number of its tokens; None if it is not known. Raises
+    HTTPError (400, 404 or 422), with the body that the server or the engine would send, if the
+    request is refused.
     """
     is_wrapped = server.checks(is_v1)
     if is_wrapped:
@@ -156,11 +163,13 @@ def read_call(
         raise _unknown_model(request.model, is_wrapped)
     _check_tools(request, is_wrapped)
     _check_sampling(request, is_wrapped)
+    if vocabulary_size is not None:
+        _check_biases(request, is_wrapped, vocabulary_size)
     if request.temperature is None:
         request.temperature = DEFAULT_TEMPERATURE
     if request.top_p is None:
         request.top_p = DEFAULT_TOP_P
-    return Call(request, is_v1, is_wrapped)
+    return Call(request, is_v1, is_wrapped, fields)
 
 
 def _read_body(body: bytes, headers: Mapping[str, str]) -> Any:
@@ -196,7 +205,6 @@ def _check_tools(request: EngineRequest, is_wrapped: bool) -> None:
 def _check_sampling(request: EngineRequest, is_wrapped: bool) -> None:
     """Raise HTTPError (400) for values that are of the right type, but out of range."""
     temperature, top_p = request.temperature, request.top_p
-    unknown_ids = [token for token in request.logit_bias or () if not 0 <= token < VOCABULARY_SIZE]
     refusals = [
         (
             request.top_logprobs is not None and not request.logprobs,
@@ -236,15 +244,22 @@ def _check_sampling(request: EngineRequest, is_wrapped: bool) -> None:
             temperature == 0 and (request.n or 1) > 1,
             f"n must be 1 when using greedy sampling, got {request.n}.",
         ),
-        (
-            bool(unknown_ids),
-            f"token_id(s) {unknown_ids} in logit_bias contain out-of-vocab token ids. "
-            f"Vocabulary size: {VOCABULARY_SIZE}",
-        ),
     ]
     for is_refused, message in refusals:
         if is_refused:
             raise engine_error(message, is_wrapped)
+
+
+def _check_biases(request: EngineRequest, is_wrapped: bool, vocabulary_size: int) -> None:
+    """Raise HTTPError (400) for biases of tokens that the model does not have."""
+    biases = request.logit_bias or ()
+    unknown_ids = [token for token in biases if not 0 <= token < vocabulary_size]
+    if unknown_ids:
+        raise engine_error(
+            f"token_id(s) {unknown_ids} in logit_bias contain out-of-vocab token ids. "
+            f"Vocabulary size: {vocabulary_size}",
+            is_wrapped,
+        )
 
 
 def engine_error(

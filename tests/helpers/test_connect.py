@@ -936,3 +936,50 @@ def test_a_managed_identity_of_the_machine_gives_no_token_to_the_simulation(kern
     show = f"{{name: os.environ.get(name) for name in {[*IDENTITY, *PAYS]}}}"
     shown = kernel.run(f"os.environ.update({PAYS})\nconnect()\nprint({show})").splitlines()[-1]
     assert ast.literal_eval(shown) == IDENTITY | PAYS
+
+
+# An upstream
+
+
+def test_an_upstream_is_named_in_one_line_and_answers(person, local, simulator):
+    upstream = {
+        "SIMULATED_UPSTREAM": f"{simulator.http_url}/v1/",
+        "SIMULATED_UPSTREAM_KEY": simulator.azure.key,
+    }
+    assert person.connect(**upstream) == [
+        "Answers come from: a simulated Azure on this computer; answers are written by Phi-4 at "
+        f"{simulator.http_url}."
+    ]
+    assert local.azure.inference.upstream.model == "Phi-4"
+    in_use = local.azure.inference.upstream
+    person.connect()
+    assert local.azure.inference.upstream is in_use
+    person.remove(*upstream)
+    assert person.connect() == [SIMULATED]
+    assert local.azure.inference.upstream is None
+
+
+def test_an_upstream_that_is_not_running_is_a_note_and_a_wrong_one_an_error(person, simulator):
+    note, line = person.connect(SIMULATED_UPSTREAM="localhost:9", SIMULATED_UPSTREAM_MODEL="phi4")
+    assert note.startswith("Note: Nothing answers at http://localhost:9 (connection refused).")
+    assert line.endswith("answers are written by phi4 at http://localhost:9.")
+    before = dict(person.variables)
+    for changes, words in (
+        ({"SIMULATED_UPSTREAM": "my-secret-key"}, "is not the address of a server"),
+        ({"SIMULATED_UPSTREAM": simulator.http_url}, r"refuses the key \(401\)|wants a key"),
+    ):
+        with pytest.raises(ConnectionSettingsError, match=words) as error_info:
+            person.connect(**changes)
+        assert "my-secret-key" not in str(error_info.value)
+        assert {**person.variables, "SIMULATED_UPSTREAM": "localhost:9"} == before
+    person.remove("SIMULATED_UPSTREAM")
+    person.connect()
+
+
+def test_beside_an_endpoint_of_ones_own_an_upstream_is_not_used(person):
+    note, line = person.connect(**ENDPOINT, SIMULATED_UPSTREAM="http://localhost:9")
+    assert note == (
+        "Note: SIMULATED_UPSTREAM is not used, because AZURE_INFERENCE_ENDPOINT names an endpoint "
+        "that answers by itself."
+    )
+    assert line.startswith("Answers come from: your own endpoint")

@@ -29,6 +29,7 @@ from helpers.settings import check_endpoint, read_env_file, read_settings
 from helpers.wire import show_last_request
 from simulated_azure.azure import SimulatedAzure
 from simulated_azure.http import Request
+from simulated_azure.upstream.upstream import Upstream
 
 PIECE_LENGTH = 6
 AZURE = "https://my-phi4.eastus2.inference.ml.azure.com"
@@ -121,6 +122,7 @@ VARIABLES: dict[str, list[str | None]] = {
         "https://a.example",
     ],
     "AZURE_INFERENCE_CREDENTIAL": [None, "any-word"],
+    "SIMULATED_CA_SHA256": [None],
     "AZURE_SUBSCRIPTION_ID": [None, "1234"],
     "AZURE_RESOURCE_GROUP": [None, "my-group"],
     "AZURE_ML_WORKSPACE": [None, "my-workspace"],
@@ -134,6 +136,9 @@ VARIABLES: dict[str, list[str | None]] = {
     "NODE_EXTRA_CA_CERTS": [None],
     "NO_PROXY": [None],
     "AZURE_INFERENCE_KEY": [None],
+    "SIMULATED_UPSTREAM": [None, "http://127.0.0.1:9", "https://a.example/v1"],
+    "SIMULATED_UPSTREAM_MODEL": [None, "phi4-mini"],
+    "SIMULATED_UPSTREAM_KEY": [None],
 }
 
 
@@ -260,7 +265,9 @@ def all_that_is_shown(environ: dict[str, str], env_file: dict[str, str]) -> list
     (folder / ".env").write_text(text, encoding="utf-8")
     simulator = CoreSimulator()
     connection = Connection(environ, folder, lambda: simulator)
-    texts = shown_by(connection.connect) + [repr(connection)]
+    # No host is looked up, since its name may have the key in it.
+    with mock.patch.object(Upstream, "check", lambda self: f"{self.state()} {self.settings}"):
+        texts = shown_by(connection.connect) + [repr(connection)]
     texts += shown_by(lambda: read_env_file(folder, environ))
     with (
         mock.patch.dict(os.environ, environ),
@@ -282,7 +289,7 @@ def all_that_is_shown(environ: dict[str, str], env_file: dict[str, str]) -> list
 def journal_of(azure: SimulatedAzure, environ: dict[str, str]) -> str:
     """Return what is remembered of a management request with the names that the variables hold."""
     token, _ = azure.guard.tokens.issue("https://management.azure.com")
-    place = [environ.get(name, "") for name in list(VARIABLES)[2:5]]
+    place = [environ.get(name, "") for name in list(VARIABLES)[3:6]]
     path = "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.MachineLearningServices"
     path = f"{path}/workspaces/{{}}/onlineEndpoints".format(*place)
     headers = {"authorization": f"Bearer {token}"}

@@ -168,3 +168,13 @@ def test_a_bundle_of_certificates_that_is_missing_is_not_shown(monkeypatch):
     with pytest.raises(ConnectionError, match="OSError") as caught:
         which_server("https://127.0.0.1:9", SECRET)
     assert SECRET not in str(caught.value)
+
+
+def test_a_simulated_server_tells_who_writes_its_answers(serve):
+    written = {"x-simulated-upstream": "phi4-mini at http://localhost:11434"}
+    report = which_server(serve(INFERENCE_STATUSES, written), SECRET)
+    assert (report.kind, report.upstream) == ("inference", "phi4-mini at http://localhost:11434")
+    lines = [line for line in str(report).splitlines() if line.startswith("answers")]
+    assert lines == [f"{'answers':25}this server is simulated; {report.upstream}"]
+    assert "seed" in report.not_told[0]
+    assert which_server(serve(INFERENCE_STATUSES), SECRET).upstream == ""

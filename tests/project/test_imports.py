@@ -114,6 +114,12 @@ def test_nothing_imports_a_transport_but_transports_and_the_command(path):
     )
 
 
+def test_nothing_imports_aiohttp_which_reads_the_trusted_certificates_at_once():
+    # connect() names them only later, so asynchronous clients would not trust the simulated Azure.
+    paths = [*modules("simulated_azure"), *modules("helpers")]
+    assert [path.name for path in paths if "aiohttp" in roots(imports_of(path))] == []
+
+
 def test_the_core_answers_on_a_python_without_sockets_and_processes():
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_THEM], cwd=ROOT, capture_output=True, text=True

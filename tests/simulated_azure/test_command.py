@@ -404,6 +404,12 @@ KEY_REFUSED = (
         ),
         (["--key", "two words"], KEY_REFUSED),
         (["--key", ""], KEY_REFUSED),
+        (
+            ["--class", "class.toml", "--key", "a-key-of-ones-own"],
+            "argument --key: not allowed with --class: the keys in the class file open the "
+            "endpoint, and no other.",
+        ),
+        (["--at-once", "3"], "argument --at-once: only with --class."),
     ],
 )
 def test_a_bad_argument_is_refused_in_one_clear_line(monkeypatch, capsys, arguments, message):
@@ -430,6 +436,46 @@ def test_it_plays_the_server_that_is_chosen_and_says_so(start, monkeypatch, plac
     assert statuses == [404, 200]
     command.process.terminate()
     assert "as the server serve (foundation-model-serve)" in command.end()[1]
+
+
+UPSTREAM_KEY = "sk-of-the-upstream-1234567890"
+
+
+@pytest.mark.parametrize(
+    ("upstream", "words"),
+    [
+        (UPSTREAM_KEY, "SIMULATED_UPSTREAM (or --upstream) contains the key"),
+        ("another-key-12345", "SIMULATED_UPSTREAM (or --upstream) is not the address of a server"),
+        (f"http://{UPSTREAM_KEY}@localhost", "contains the key, which belongs in"),
+        ("http://localhost:9", "would get the upstream's key"),
+    ],
+)
+def test_an_upstream_that_cannot_work_is_refused_and_no_key_is_shown(
+    monkeypatch, capsys, upstream, words
+):
+    monkeypatch.setenv("SIMULATED_UPSTREAM_KEY", UPSTREAM_KEY)
+    message = refusal(monkeypatch, capsys, "--upstream", upstream, "--key", UPSTREAM_KEY)
+    assert words in message
+    assert UPSTREAM_KEY not in message and "another-key" not in message
+
+
+def test_the_command_says_who_writes_the_answers(start, simulator, monkeypatch):
+    monkeypatch.setenv("SIMULATED_UPSTREAM_KEY", simulator.azure.key)
+    command = start("--upstream", f"{simulator.http_url}/v1")
+    key = {"api-key": command.variables["AZURE_INFERENCE_CREDENTIAL"]}
+    url = command.variables["AZURE_INFERENCE_ENDPOINT_HTTP"]
+    reply = requests.post(f"{url}/chat/completions", json=GREEDY, headers=key).json()
+    assert "upstream Phi-4 simulated-" in reply["system_fingerprint"]
+    simulator.azure.guard.key, kept = "another-key", simulator.azure.key
+    try:
+        assert requests.post(f"{url}/chat/completions", json=GREEDY, headers=key).status_code == 502
+    finally:
+        simulator.azure.guard.key = kept
+    command.process.terminate()
+    printed = command.end()[1]
+    assert f"Answers are written by Phi-4 at {simulator.http_url}." in printed
+    assert "refuses the key (401). Check SIMULATED_UPSTREAM_KEY." in printed
+    assert simulator.azure.key not in printed
 
 
 @pytest.mark.parametrize("option", ["--port", "--https-port"])
