@@ -18,8 +18,9 @@ from notebook_items import runs_of
 
 from tools.refresh import forget_own_settings
 
-# Copies have no outputs to compare, and lesson 14 writes a program.
-collect_ignore_glob = ["my-lessons*", "notebooks/my_chat.py"]
+# Copies have no outputs to compare, lesson 14 writes a program, and the notebook of the playground
+# alone is a page that tests/browser opens.
+collect_ignore_glob = ["my-lessons*", "notebooks/my_chat.py", "tools/playground/page.ipynb"]
 LONGEST_WAIT_FOR_OUTPUT = 300  # seconds; nbval's own 5 are too few on a busy computer
 LONG_FILES = (  # start first, so that no process runs one when the others have nothing left to do
     "test_snippets.py",
@@ -27,7 +28,8 @@ LONG_FILES = (  # start first, so that no process runs one when the others have 
     "test_deployment_lesson.py",
     "test_openai_translation.py",
     "01-deployment.ipynb",
-    "test_playground.py",
+    "test_jupyterlab.py",
+    "test_pages.py",
     "08-cost.ipynb",
 )
 

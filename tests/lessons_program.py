@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,22 +56,46 @@ class Server:
 
     def evaluate(self, **expressions: str) -> dict[str, str]:
         """Return what Python expressions print in a new kernel, which keeps running."""
-        kernel = self.send("/api/kernels", {"name": "python3"})
-        url = f"ws://127.0.0.1:{self.port}/api/kernels/{kernel['id']}/channels"
-        content = {"code": "", "silent": True, "user_expressions": expressions}
-        header = {"msg_id": "1", "msg_type": "execute_request", "session": "1", "version": "5.3"}
-        request = {"channel": "shell", "header": header, "content": content}
+        kernel = self.send("/api/kernels", {"name": "python3"})["id"]
+        request = {"code": "", "silent": True, "user_expressions": expressions}
+        reply = self.answers(kernel, "execute", **request)["execute_reply"]
+        values = reply[0]["user_expressions"]
+        assert {value["status"] for value in values.values()} == {"ok"}, values
+        return {name: value["data"]["text/plain"] for name, value in values.items()}
+
+    def printed(self, code: str) -> str:
+        """Return what code prints in a new kernel, which keeps running."""
+        kernel = self.send("/api/kernels", {"name": "python3"})["id"]
+        answers = self.answers(kernel, "execute", code=code, silent=False)
+        assert answers["execute_reply"][0]["status"] == "ok", answers["execute_reply"]
+        return "".join(part["text"] for part in answers["stream"] if part["name"] == "stdout")
+
+    def answers(self, kernel: str, *kinds: str, **content: Any) -> dict[str, list[dict]]:
+        """Send requests with the same content to a kernel, and wait until the last is done.
+
+        Return the contents of all that came back, by their kinds.
+        """
+        url = f"ws://127.0.0.1:{self.port}/api/kernels/{kernel}/channels"
         empty = {"parent_header": {}, "metadata": {}, "buffers": []}
+        contents = defaultdict(list)
         with contextlib.closing(
             websocket.create_connection(url, timeout=GUARD, header=self.headers)
         ) as connection:
-            connection.send(json.dumps(request | empty))
-            reply = {}
-            while reply.get("msg_type") != "execute_reply":
-                reply = json.loads(connection.recv())
-        values = reply["content"]["user_expressions"]
-        assert {value["status"] for value in values.values()} == {"ok"}, values
-        return {name: value["data"]["text/plain"] for name, value in values.items()}
+            for kind in kinds:
+                name = f"{kind}_request"
+                header = {"msg_id": name, "msg_type": name, "session": "1", "version": "5.3"}
+                request = {"channel": "shell", "header": header, "content": content}
+                connection.send(json.dumps(request | empty))
+            awaited = {f"{kinds[-1]}_reply", "idle"}
+            while awaited:
+                message = json.loads(connection.recv())
+                parent = message["parent_header"].get("msg_id", "").removesuffix("_request")
+                if parent in kinds:
+                    contents[message["msg_type"]].append(message["content"])
+                if parent == kinds[-1]:
+                    state = message["content"].get("execution_state")
+                    awaited -= {message["msg_type"], state}
+        return contents
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Find or install what runs a snippet: Node.js, curl, and environments with their own Pythons.
 
-Packages are installed from their locks where they lie, in ``snippets``. Where a program is absent
-the test is skipped, or fails if NOTHING_MAY_SKIP is set.
+Packages are installed from their locks where they lie, in ``snippets`` and ``tests/browser``. Where
+a program is absent the test is skipped, or fails if NOTHING_MAY_SKIP is set.
 """
 
 from __future__ import annotations
@@ -89,19 +89,25 @@ def install(command: list[str], folder: Path) -> None:
         pytest.fail(f"{' '.join(command)} failed: {done.stdout}{done.stderr}")
 
 
-def node() -> list[str]:
-    """Return the command that runs a file with Node.js. Install the packages of the lock."""
-    program, npm = shutil.which("node"), shutil.which("npm")
-    if not program or not npm:
+def npm_packages(folder: Path) -> Path:
+    """Return the node_modules of a folder. Install there what its package-lock.json says."""
+    npm = shutil.which("npm")
+    if not shutil.which("node") or not npm:
         give_up("Node.js with npm")
-    lock = (SNIPPETS / "package-lock.json").read_text(encoding="utf-8")
-    marker = SNIPPETS / "node_modules" / ".installed-from"
+    lock = (folder / "package-lock.json").read_text(encoding="utf-8")
+    marker = folder / "node_modules" / ".installed-from"
     with installation_lock():
         if not marker.is_file() or marker.read_text(encoding="utf-8") != lock:
             quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-            install([npm, "ci", *quiet], SNIPPETS)
+            install([npm, "ci", *quiet], folder)
             marker.write_text(lock, encoding="utf-8")
-    return [program]
+    return marker.parent
+
+
+def node() -> list[str]:
+    """Return the command that runs a file with Node.js. Install the packages of the snippets."""
+    npm_packages(SNIPPETS)
+    return [shutil.which("node")]
 
 
 def environment(name: str) -> list[str]:

@@ -35,6 +35,8 @@ JUPYTERLAB_OPTIONS = (
     "--LabApp.news_url=None",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     "--LabApp.extension_manager=readonly",
+    # voila serves the playground by itself; in JupyterLab it would add a button to each notebook.
+    "--ServerApp.jpserver_extensions=voila.server_extension=False",
 )
 
 
@@ -59,6 +61,12 @@ def arguments() -> argparse.ArgumentParser:
         help="only make a fresh copy of one lesson, such as 05; the old one is kept under a name "
         "with the date",
     )
+    what.add_argument(
+        "--playground",
+        action="store_true",
+        help="open no lesson, but the playground of lesson 15 alone, without code, as for a "
+        "projector (needs the package voila)",
+    )
     parser.add_argument(
         "--folder",
         metavar="PATH",
@@ -72,7 +80,8 @@ def arguments() -> argparse.ArgumentParser:
         "--port",
         type=port,
         metavar="N",
-        help="the port to listen on; 0 means any free one (default: 8888, or the next free one)",
+        help="the port to listen on; 0 means any free one (default: 8888, for the playground "
+        "8866, or the next free one)",
     )
     parser.add_argument(
         "--ip",
@@ -110,6 +119,16 @@ def check_installation() -> None:
         sys.exit(
             f"This Python ({sys.executable}) has no JupyterLab. In the folder of the kit, run "
             "`python -m pip install uv`, then `python -m uv run lessons`."
+        )
+
+
+def check_voila() -> None:
+    """Raise SystemExit with advice if this Python has no voila, which shows the playground."""
+    if not importlib.util.find_spec("voila"):
+        sys.exit(
+            "The playground alone needs the package voila, which is not installed. In the folder "
+            "of the kit, run `python -m uv run --extra playground lessons --playground`, or "
+            'without uv `python -m pip install -e ".[playground]"`, then start again.'
         )
 
 
@@ -219,6 +238,25 @@ def update_copies(option: str | None, reset: str | None) -> Path:
     return folder
 
 
+def announcement(what: str, page: str, browser: bool, may_others: str, local: bool) -> list[str]:
+    """Return the lines that come before the address.
+
+    what: the name of the server. page: what the address shows. may_others: what other computers
+    that reach it can do there, or empty. local: the address is of this computer only, although it
+    listens on all.
+    """
+    lines = ["", f"{what} is running. Ctrl+C ends it."]
+    if may_others:
+        lines.append(may_others)
+        if local:
+            lines.append("For them, replace 127.0.0.1 by the name of this computer.")
+    if browser:
+        lines.append(f"If your browser does not show {page}, open this address:")
+    else:
+        lines.append("Open this address in a browser:")
+    return [*lines, ""]
+
+
 def run_jupyterlab(ip: str, port: int | None, browser: bool, folder: Path) -> None:
     """Run JupyterLab until Ctrl+C (SIGINT) or SIGTERM ends it and its kernels.
 
@@ -264,20 +302,49 @@ def run_jupyterlab(ip: str, port: int | None, browser: bool, folder: Path) -> No
 
     local = server.ip in ALL_ADDRESSES
     address = server.local_url if local else server.public_url
-    lines = ["", "JupyterLab is running. Ctrl+C ends it."]
+    danger = "Other computers can reach it: whoever has the token can run programs here."
+    may_others = danger if server.allow_remote_access else ""
+    lines = announcement("JupyterLab", "lesson 00", browser, may_others, local)
     if is_root():
-        lines.append("You are root, so notebooks may change everything on this computer.")
-    if server.allow_remote_access:
-        lines.append("Other computers can reach it: whoever has the token can run programs here.")
-        if local:
-            lines.append("For them, replace 127.0.0.1 by the name of this computer.")
-    if browser:
-        lines.append("If your browser does not show lesson 00, open this address:")
-    else:
-        lines.append("Open this address in a browser:")
+        lines.insert(2, "You are root, so notebooks may change everything on this computer.")
     server.identity_provider.token_generated = False  # otherwise Jupyter prints the address, too
-    server.io_loop.add_callback(print, *lines, "", address, sep="\n", flush=True)
+    server.io_loop.add_callback(print, *lines, address, sep="\n", flush=True)
     server.start()
+
+
+def check_settings(folder: Path) -> None:
+    """Print what a .env file, in a folder or in one above, leaves unclear.
+
+    Raise SystemExit with advice if the settings of an endpoint cannot work.
+    """
+    from helpers.settings import ConnectionSettingsError, read_env_file, read_settings
+
+    try:
+        env_file = read_env_file(folder, os.environ)
+        print(*env_file.notes, sep="\n", end="\n" if env_file.notes else "")
+        read_settings({**env_file.variables, **os.environ})
+    except ConnectionSettingsError as error:
+        sys.exit(str(error))
+
+
+def run_playground(ip: str, port: int | None, browser: bool) -> None:
+    """Serve the playground alone until Ctrl+C (SIGINT) or SIGTERM ends it and its kernels."""
+    from tools import voila_page
+
+    check_settings(voila_page.FOLDER)  # the page would only say that there was an error
+    may_others = ""
+    if ip not in LOOPBACK:
+        may_others = (
+            "Other computers can reach it: whoever has the token can ask, and if the answers come "
+            "from your own endpoint, you pay for them."
+        )
+    local = ip in ALL_ADDRESSES
+    lines = announcement("The playground", "the playground", browser, may_others, local)
+
+    def announce(address: str) -> None:
+        print(*lines, address, sep="\n", flush=True)
+
+    voila_page.run_page(ip, port, bool(may_others), announce, browser)
 
 
 def main() -> None:
@@ -289,17 +356,30 @@ def main() -> None:
             "--checked and --folder exclude each other: --checked opens the originals and makes no "
             f"copies, so nothing would be in {options.folder!r}. Leave out one of the two."
         )
+    if options.playground and options.folder is not None:
+        parser.error(
+            "--playground and --folder exclude each other: the playground alone makes no copies of "
+            f"the lessons, so nothing would be in {options.folder!r}. Leave out one of the two."
+        )
     check_installation()
     if options.reset is not None:
         update_copies(options.folder, options.reset)
         return
+    if options.playground:
+        check_voila()
     check_address(options.ip, options.port or 0)
     warn_of_untested_versions()
-    folder = ROOT / copies.LESSONS if options.checked else update_copies(options.folder, None)
-    bypass_proxy(os.environ)
-    print("Starting JupyterLab ...", flush=True)
+    browser = not options.no_browser and has_browser()
     try:
-        run_jupyterlab(options.ip, options.port, not options.no_browser and has_browser(), folder)
+        if options.playground:
+            bypass_proxy(os.environ)
+            print("Starting the playground ...", flush=True)
+            run_playground(options.ip, options.port, browser)
+            return
+        folder = ROOT / copies.LESSONS if options.checked else update_copies(options.folder, None)
+        bypass_proxy(os.environ)
+        print("Starting JupyterLab ...", flush=True)
+        run_jupyterlab(options.ip, options.port, browser, folder)
     except KeyboardInterrupt:  # before JupyterLab was running
         sys.exit(130)
 

@@ -1,45 +1,22 @@
-"""Answers in the playground: from chunks to texts and tokens, and how to show their probabilities.
+"""Answers in the playground: from chunks to texts, tokens and their probabilities.
 
-Everything here is pure: no widget, no network. Colours and underlines both say how likely a token
-was, so the answer can be read in grey and by people who see colours differently.
+Everything here is pure: no widget, no network.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
+from textwrap import shorten
 from typing import Any
 
 from helpers.playground.costs import Usage
 
 END_OF_TURN = ("<|im_end|>", "<|endoftext|>", "<|end|>")  # tokens that end an answer
-
-
-@dataclass(frozen=True)
-class Step:
-    """How tokens of some probability look.
-
-    least: the lowest probability. background, colour: of the text, as #rrggbb. underline: of CSS.
-    """
-
-    name: str
-    least: float
-    background: str
-    colour: str
-    underline: str
-
-
-# From light to dark, on a page that is white in both themes, as the plots of the lessons are.
-STEPS = (
-    Step("90 % or more", 0.9, "#ffffff", "#1a1a1a", "none"),
-    Step("50 to 90 %", 0.5, "#dcecf9", "#1a1a1a", "2px dotted #0072b2"),
-    Step("20 to 50 %", 0.2, "#a5cdec", "#000000", "2px dashed #004a75"),
-    Step("5 to 20 %", 0.05, "#4f9bd3", "#000000", "2px solid #000000"),
-    Step("less than 5 %", 0.0, "#0b3d62", "#ffffff", "4px double #ffffff"),
-)
-UNKNOWN = Step("not told", 0.0, "#ffffff", "#1a1a1a", "none")
+MAX_DESCRIBED = 5  # other tokens, where there is little room
+LONGEST_CHARACTER = 4  # bytes, in UTF-8
 
 
 @dataclass(frozen=True)
@@ -64,11 +41,6 @@ class Token(Option):
     """A token of an answer, with the likeliest tokens of its place, the likeliest first."""
 
     options: tuple[Option, ...] = ()
-
-    @property
-    def step(self) -> Step:
-        """How the token looks."""
-        return next(step for step in STEPS if self.probability >= step.least)
 
 
 @dataclass
@@ -155,7 +127,7 @@ def beginning(tokens: Sequence[Token], place: int, option: Option) -> list[Token
         text_of(taken)
     except UnicodeDecodeError:
         raise ValueError(
-            f"{visible(option.text)} is only a part of a character, so no answer can go on from it"
+            f"{visible(option)} is only a part of a character, so no answer can go on from it"
         ) from None
     return taken
 
@@ -172,13 +144,19 @@ def _fields(option: Option) -> tuple[str, float, bytes]:
     return option.text, option.logprob, option.content
 
 
-def visible(text: str) -> str:
+def visible(token: Option) -> str:
     r"""Return a token in quotation marks, so that its spaces and line breaks can be seen.
 
-    >>> print(visible(" Paris"), visible("\n"))
-    ' Paris' '\n'
+    Of a part of a character, the bytes are returned.
+
+    >>> print(visible(Option(" Paris", 0.0, b" Paris")), visible(Option("?", 0.0, bytes([240]))))
+    ' Paris' b'\xf0'
     """
-    return repr(text)
+    try:
+        token.content.decode()
+    except UnicodeDecodeError:
+        return repr(token.content)
+    return repr(token.text)
 
 
 def percent(probability: float) -> str:
@@ -190,59 +168,66 @@ def percent(probability: float) -> str:
     return f"{probability:.1%}".replace("%", " %") if probability >= 0.001 else "<0.1 %"
 
 
-def describe(token: Token) -> str:
+def others(token: Token) -> list[Option]:
+    """Return the likeliest other tokens of a token's place.
+
+    >>> others(Token("A", 0.0, b"A", (Option("A", 0.0, b"A"), Option("B", -1.0, b"B"))))
+    [Option(text='B', logprob=-1.0, content=b'B')]
+    """
+    return [option for option in token.options if option.content != token.content]
+
+
+def describe(token: Token, most: int = MAX_DESCRIBED) -> str:
     """Return a token, its probability, and what else could have stood there.
+
+    most: of the other tokens.
 
     >>> describe(Token("A", math.log(0.5), b"A", (Option("B", math.log(0.25), b"B"),)))
     "'A' 50.0 %, or 'B' 25.0 %"
     """
-    others = [option for option in token.options if option.content != token.content]
-    texts = [f"{visible(option.text)} {percent(option.probability)}" for option in others]
-    own = f"{visible(token.text)} {percent(token.probability)}"
+    options = others(token)
+    texts = [f"{visible(option)} {percent(option.probability)}" for option in options[:most]]
+    if len(options) > most:
+        texts.append(f"{len(options) - most} more")
+    own = f"{visible(token)} {percent(token.probability)}"
     return f"{own}, or {', '.join(texts)}" if texts else own
 
 
-def coloured(answer: Answer) -> str:
-    """Return an answer as HTML, its tokens coloured and underlined by their probability.
+def characters(tokens: Iterable[Token]) -> Iterator[tuple[str, list[Token]]]:
+    """Yield texts with the tokens that they are made of.
 
-    Each token has its probability and the other tokens as a title, which appears when the mouse
-    rests on it. Without probabilities, only the text is returned.
+    Most tokens are a text alone. Some are only a part of a character, such as an emoji; those of
+    one character come together. Tokens that end an answer are left out.
     """
-    if not answer.tokens:
-        return _line_breaks(escape(answer.text))
-    return "".join(
-        f'<span title="{escape(describe(token))}" style="{style(token.step)}">'
-        f"{_line_breaks(escape(token.text))}</span>"
-        for token in answer.tokens
-        if not token.ends_answer
-    )
+    group: list[Token] = []
+    for token in tokens:
+        if token.ends_answer:
+            continue
+        group.append(token)
+        content = b"".join(each.content for each in group)
+        try:
+            text = content.decode()
+        except UnicodeDecodeError:
+            if len(content) < LONGEST_CHARACTER + len(token.content):
+                continue
+            text = content.decode("utf-8", "replace")
+        yield text, group
+        group = []
+    if group:
+        yield b"".join(each.content for each in group).decode("utf-8", "replace"), group
 
 
-def legend() -> str:
-    """Return the steps of colour as HTML, with what they mean."""
-    samples = [f'<span style="{style(step)}">&nbsp;{step.name}&nbsp;</span>' for step in STEPS]
-    return "Probability of a token: " + " ".join(samples)
+def tally(answers: Sequence[Answer], most: int = 8) -> str:
+    """Return how often each text came among several answers, the most frequent first.
 
-
-def style(step: Step) -> str:
-    """Return the CSS of a step."""
-    return (
-        f"background:{step.background};color:{step.colour};border-bottom:{step.underline};"
-        "border-radius:2px"
-    )
-
-
-def table(answer: Answer) -> list[str]:
-    """Return a line of text for each token: its number, itself, its probability.
-
-    >>> table(Answer("A", [Token("A", 0.0, b"A")]))
-    ["  1  'A'  100.0 %"]
+    >>> tally([Answer("Blue."), Answer("Red."), Answer("Blue.")])
+    '3 answers: 2 Blue. | 1 Red.'
     """
-    width = max((len(visible(token.text)) for token in answer.tokens), default=0)
-    return [
-        f"{number:3}  {visible(token.text):{width}}  {percent(token.probability)}"
-        for number, token in enumerate(answer.tokens, 1)
-    ]
+    counts = Counter(answer.text.strip() for answer in answers).most_common()
+    texts = [f"{count} {shorten(text, 40, placeholder=' ...')}" for text, count in counts[:most]]
+    if rest := sum(count for _, count in counts[most:]):
+        texts.append(f"{rest} others")
+    return f"{len(answers)} answers: {' | '.join(texts)}"
 
 
 def ending(answer: Answer) -> str:
@@ -268,7 +253,3 @@ def notes(answers: Answers, wants_probabilities: bool) -> list[str]:
     if answers.by_index and answers.usage is None:
         missing.append("The endpoint sent no usage, so these tokens are not in the costs.")
     return missing
-
-
-def _line_breaks(text: str) -> str:
-    return text.replace("\n", "<br>")

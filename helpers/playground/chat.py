@@ -1,4 +1,4 @@
-"""Ask the endpoint for the playground: read the answer piece by piece, say errors in words.
+"""Ask the endpoint for the playground, in a thread: read the answer piece by piece, say errors.
 
 No widget is used here.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,8 +17,9 @@ from azure.ai.inference import ChatCompletionsClient
 from azure.core.credentials import AzureKeyCredential
 from azure.core.exceptions import AzureError, HttpResponseError
 
-from helpers.playground.answer import Answers, Token
+from helpers.playground.answer import Answers, Token, notes
 from helpers.playground.settings import PASS_THROUGH, ChatSettings, Messages
+from helpers.servers import ServerReport
 from helpers.settings import CREDENTIAL, ENDPOINT, read_settings
 
 CONNECTION_TIMEOUT, READ_TIMEOUT = 10, 120  # seconds
@@ -28,12 +30,12 @@ ADVICE = {
     403: "The endpoint refuses this key. Check the variable AZURE_INFERENCE_CREDENTIAL.",
     404: "The endpoint has no such route. Check the variable AZURE_INFERENCE_ENDPOINT.",
     408: "The answer took too long. Ask again, or set max_tokens.",
-    429: "Too many requests at a time. Wait a little, then press Retry.",
+    429: "Wait a little, then ask again, with fewer requests at a time.",
 }
 # The SDK logs a broken stream, and Python would print that into the notebook.
 logging.getLogger("azure.core").addHandler(logging.NullHandler())
 NO_ENDPOINT = "There is no endpoint yet. Run the cell with connect() first."
-SERVER_FAULT = "The fault is on the side of the server. Wait a little, then press Retry."
+SERVER_FAULT = "The fault is on the side of the server. Wait a little, then ask again."
 
 
 class ChatError(RuntimeError):
@@ -57,42 +59,107 @@ class Request:
         return bool(self.beginning)
 
 
+class Run:
+    """A request on its way, in a thread of its own.
+
+    answers: as far as they have arrived. error, notes: in words, once the run has ended.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        changed: Callable[[Run], None],
+        lock: threading.RLock | None = None,
+    ) -> None:
+        """Prepare a run.
+
+        changed: called after each piece and at the end, while ``lock`` is held. It is not called
+        after ``stop``.
+        """
+        self.request = request
+        self.answers = Answers.going_on(request.beginning) if request.beginning else Answers()
+        self.error = ""
+        self.notes: list[str] = []
+        self.is_running = True
+        self._changed = changed
+        self._lock = lock or threading.RLock()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+
+    def start(self) -> None:
+        """Send the request."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the run, whatever the endpoint does. What has arrived stays."""
+        with self._lock:
+            self.is_running = False
+
+    def wait(self) -> None:
+        """Wait until the thread has ended."""
+        self._thread.join()
+
+    def _take(self, answers: Answers, chunk: Any) -> None:
+        with self._lock:
+            if self.is_running:
+                answers.add(chunk)
+                self.answers = answers
+                self._changed(self)
+
+    def _work(self) -> None:
+        error, lines = "", []
+        try:
+            answers, lines = ask(self.request, self._take, lambda: not self.is_running)
+            wants = bool(self.request.settings.alternatives) and not lines
+            lines = [*lines, *notes(answers, wants)]
+        except ChatError as problem:
+            error = str(problem)
+        except Exception as problem:  # the chat has to say it, whatever it is
+            error = _without_key(f"{type(problem).__name__}: {problem}")
+        with self._lock:
+            if self.is_running:
+                self.is_running = False
+                self.error, self.notes = error, lines
+                self._changed(self)
+
+
 def ask(
     request: Request,
-    show: Callable[[Answers], None],
+    take: Callable[[Answers, Any], None],
     is_stopped: Callable[[], bool],
 ) -> tuple[Answers, list[str]]:
     """Send a request. Return the answers, and notes on what the endpoint does not do.
 
-    show: called after each piece. is_stopped: asked after each piece; the stream is closed once it
-    returns True. An endpoint that refuses log-probabilities, or that has no streams, is asked again
-    without them. Raises ChatError.
+    take: called with the answers and each chunk, which it adds to them. is_stopped: asked before
+    each chunk; the stream is closed once it returns True. An endpoint that refuses
+    log-probabilities, or that has no streams, is asked again without them. Raises ChatError.
     """
-    settings, notes = request.settings, []
+    settings, lines = request.settings, []
     while True:
         try:
-            answers = _ask_once(replace(request, settings=settings), show, is_stopped)
+            answers = _ask_once(replace(request, settings=settings), take, is_stopped)
         except HttpResponseError as error:
             reason = reason_of(error)
             if error.status_code in REFUSED and settings.alternatives and "logprobs" in reason:
                 settings = replace(settings, alternatives=0)
-                notes.append(
+                lines.append(
                     "This endpoint refuses log-probabilities, so it was asked without them: "
                     "no token is coloured."
                 )
                 continue
-            raise ChatError(words_of(error, request.goes_on)) from None
+            is_about_another = any(name in reason for name in settings.parameters())
+            goes_on = request.goes_on and not is_about_another
+            raise ChatError(words_of(error, goes_on)) from None
         except (AzureError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise ChatError(words_of(error, request.goes_on)) from None
         if settings.stream and not answers.chunks and not is_stopped():
             settings = replace(settings, stream=False)
-            notes.append("This endpoint sent no stream, so it was asked for a whole answer.")
+            lines.append("This endpoint sent no stream, so it was asked for a whole answer.")
             continue
-        return answers, notes
+        return answers, lines
 
 
 def _ask_once(
-    request: Request, show: Callable[[Answers], None], is_stopped: Callable[[], bool]
+    request: Request, take: Callable[[Answers, Any], None], is_stopped: Callable[[], bool]
 ) -> Answers:
     if not os.environ.get(ENDPOINT):
         raise ChatError(NO_ENDPOINT)
@@ -117,18 +184,36 @@ def _ask_once(
             for chunk in chunks:
                 if is_stopped():
                     break
-                answers.add(chunk)
-                show(answers)
+                take(answers, chunk)
         finally:
             if settings.stream:
                 reply.close()
     return answers
 
 
+def served_model(report: ServerReport) -> str:
+    """Return the name of the model that an endpoint tells, "" if it tells none.
+
+    report: of ``which_server``, whose list of models is used where the route /info is missing.
+    """
+    try:
+        with ChatCompletionsClient(
+            os.environ[ENDPOINT],
+            AzureKeyCredential(os.environ[CREDENTIAL]),
+            connection_timeout=CONNECTION_TIMEOUT,
+            retry_total=0,
+        ) as client:
+            name = client.get_model_info().model_name
+    except (AzureError, OSError, ValueError, TypeError, KeyError, AttributeError):
+        name = ""
+    return str(name or next(iter(report.models), ""))
+
+
 def words_of(error: Exception, goes_on: bool = False) -> str:
     """Return an error in words: what happened, the server's reason, and what to do. Never a key.
 
-    goes_on: True if the answer was to go on from a chosen token, which not every server can do.
+    goes_on: True if the answer was to go on from a chosen token, which not every server can do, and
+    may have been refused for that.
     """
     if isinstance(error, HttpResponseError) and error.status_code:
         status = error.status_code

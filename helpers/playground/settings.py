@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 API_VERSION = "2024-05-01-preview"
-MAX_ANSWERS = 10
+MAX_ANSWERS = 100  # vLLM refuses more than 128
 MAX_ALTERNATIVES = 20  # of an endpoint
 # vLLM's own parameters: the answer goes on from the last message of the conversation.
 GO_ON = {"add_generation_prompt": False, "continue_final_message": True}
@@ -20,6 +20,12 @@ PASS_THROUGH = {"extra-parameters": "pass-through"}
 LINE_WIDTH = 88  # characters of a line of Python, where it can be broken
 
 Messages = Sequence[Mapping[str, str]]
+SHOWN_NAMES = {  # of fields that the API names otherwise, or that only the playground has
+    "alternatives": "top_logprobs",
+    "server": "simulated server",
+    "fault": "simulated fault",
+}
+NEUTRAL_WORDS = {"max_tokens": "no limit", "server": "the usual one"}
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,36 @@ class ChatSettings:
         stream = {"stream": True} if self.stream else {}
         body = {"messages": self.messages(conversation), **self.parameters()}
         return body | stream | self.extras(goes_on)
+
+
+def differences(first: ChatSettings, second: ChatSettings) -> tuple[str, str]:
+    """Return in words what differs between two settings: how it is in the first and in the second.
+
+    >>> differences(ChatSettings(temperature=0), ChatSettings(max_tokens=9))
+    ('temperature 0, max_tokens no limit', 'temperature 0.7, max_tokens 9')
+    >>> differences(ChatSettings(), ChatSettings())
+    ('', '')
+    """
+    names = [
+        each.name
+        for each in fields(ChatSettings)
+        if getattr(first, each.name) != getattr(second, each.name)
+    ]
+    return _in_words(first, names), _in_words(second, names)
+
+
+def _in_words(settings: ChatSettings, names: Sequence[str]) -> str:
+    texts = []
+    for name in names:
+        value = getattr(settings, name)
+        is_neutral = name not in ("temperature", "stream") and value in ("", 0, None, ())
+        word = NEUTRAL_WORDS.get(name, "none") if is_neutral else value
+        if isinstance(word, float):
+            word = f"{word:g}"
+        if isinstance(value, tuple) and value:
+            word = " ".join(map(repr, value))
+        texts.append(f"{SHOWN_NAMES.get(name, name)} {word}")
+    return ", ".join(texts)
 
 
 def request_text(settings: ChatSettings, conversation: Messages, goes_on: bool = False) -> str:

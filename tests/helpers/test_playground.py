@@ -8,40 +8,47 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterable
 from html import unescape
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from ipywidgets import VBox
 from raw_http import raw
 
 from helpers.playground.answer import (
-    STEPS,
     Answer,
     Answers,
     Option,
     Token,
     beginning,
-    coloured,
     describe,
     ending,
-    legend,
     notes,
-    table,
+    tally,
     text_of,
 )
 from helpers.playground.costs import Usage, meter
+from helpers.playground.rendering import (
+    FOCUS,
+    LINES,
+    NOTES,
+    PAPER,
+    STEPS,
+    Look,
+    coloured,
+    legend,
+    style_sheet,
+    token_label,
+    token_table,
+)
 from helpers.playground.settings import (
     GO_ON,
     ChatSettings,
     azure_code,
+    differences,
     openai_code,
     read_seed,
     request_text,
 )
-from helpers.playground.widgets import VIEWS, Playground
 from tools.refresh import forget_own_settings
 
 FRANCE = [{"role": "user", "content": "What is the capital of France?"}]
@@ -75,6 +82,11 @@ for source in json.load(sys.stdin):
     exec(compile(source, "copied", "exec"), {{"__name__": "__main__"}})
     print({MARK!r})
 """
+
+
+def words(html: str) -> str:
+    """Return the text of HTML as a person reads it."""
+    return unescape(re.sub(r"<[^>]*>", " ", html))
 
 
 @pytest.fixture(scope="module")
@@ -209,25 +221,47 @@ def contrast(first: str, second: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_each_step_can_be_read_on_its_own_background():
-    assert [step.name for step in STEPS if contrast(step.background, step.colour) < 4.5] == []
+@pytest.fixture(params=["light", "dark"])
+def theme(request) -> str:
+    return request.param
 
 
-def test_steps_differ_in_grey_and_in_their_underlines():
-    for light, dark in zip(STEPS, STEPS[1:], strict=False):
-        assert contrast(light.background, dark.background) > 1.15
-        assert luminance(light.background) > luminance(dark.background)
-    assert len({step.underline for step in STEPS}) == len(STEPS) == 5
-    for step in STEPS[1:]:  # an underline that has the colour of its background cannot be seen
-        assert contrast(step.underline.split()[-1], step.background) > 3
+def looks(theme: str) -> list[Look]:
+    """Return the steps of a theme, from the likeliest tokens to the least likely ones."""
+    return [getattr(step, theme) for step in STEPS]
+
+
+def test_text_can_be_read_on_each_background(theme):
+    assert [look for look in looks(theme) if contrast(look.background, look.colour) < 4.5] == []
+    page = PAPER[theme].background
+    assert contrast(NOTES[theme], page) >= 4.5
+    assert min(contrast(LINES[theme], page), contrast(FOCUS[theme], page)) >= 3
+
+
+def test_steps_differ_in_grey_and_in_their_underlines(theme):
+    steps = looks(theme)
+    grey = [luminance(look.background) for look in steps]
+    assert grey == sorted(grey, reverse=theme == "light")
+    for one, next_one in zip(steps, steps[1:], strict=False):
+        assert contrast(one.background, next_one.background) > 1.15
+    assert len({look.underline for look in steps}) == len(steps) == 5
+    for look in steps[1:]:  # an underline that has the colour of its background cannot be seen
+        assert contrast(look.underline.split()[-1], look.background) > 3
+    assert steps[0].background == PAPER[theme].background
+
+
+def test_the_style_sheet_has_the_colours_of_both_themes():
+    sheet = style_sheet()
+    for theme in ("light", "dark"):
+        assert all(look.background in sheet and look.underline in sheet for look in looks(theme))
+    assert 'data-jp-theme-light="false"' in sheet
 
 
 @pytest.mark.parametrize(
     ("probability", "number"), [(1, 0), (0.9, 0), (0.89, 1), (0.49, 2), (0.19, 3), (1e-9, 4)]
 )
 def test_a_step_begins_at_its_least_probability(probability, number):
-    shown = coloured(Answer("A", [token("A", probability)]))
-    assert f"background:{STEPS[number].background}" in shown
+    assert f'class="pg-{number}"' in coloured(Answer("A", [token("A", probability)]))
 
 
 def test_a_coloured_answer_says_what_else_could_have_stood_there():
@@ -249,7 +283,7 @@ def test_a_streamed_answer_and_a_whole_one_have_the_same_tokens(client):
     assert streamed.list == whole.list
     assert streamed.usage == whole.usage == Usage(1, 14, 8)
     assert text_of(streamed.list[0].tokens) == streamed.list[0].text
-    assert len(table(streamed.list[0])) == 7
+    assert token_table(streamed.list[0].tokens).count('<th scope="row">') == 7
     assert "simulated" in streamed.origin
 
 
@@ -321,6 +355,39 @@ def test_each_ending_has_words():
     assert ending(Answer()) == ""
 
 
+EMOJI = "\U0001f600".encode()
+
+
+def test_tokens_that_are_parts_of_a_character_are_shown_as_the_character():
+    parts = [Token("\ufffd", -1.0, EMOJI[:2]), Token("\ufffd", -0.1, EMOJI[2:])]
+    shown = coloured(Answer("A\U0001f600B", [token("A", 1), *parts, token("B", 1)]))
+    assert re.sub("<.*?>", "", shown) == "A\U0001f600B"
+    assert [token_label(part) for part in parts] == ["b'\\xf0\\x9f'", "b'\\x98\\x80'"]
+    cut_off = coloured(Answer("A", [token("A", 1), parts[0]]))
+    assert re.sub("<.*?>", "", cut_off) == "A\ufffd"
+
+
+def test_the_table_tells_screen_readers_its_rows_and_columns():
+    shown = token_table([token(" <b>", 0.5, option("&", 0.25)), token("!", 1)])
+    assert shown.count('<th scope="col">') == 4 and shown.count('<th scope="row">') == 2
+    assert "' <b>'" in words(shown) and "'&' 25.0 %" in words(shown)
+    assert "not told" in shown
+
+
+def test_a_tally_counts_equal_answers_and_sums_up_rare_ones():
+    answers = [Answer(text) for text in "Blue Red Blue Green Pink".split()]
+    assert tally(answers, most=2) == "5 answers: 2 Blue | 1 Red | 2 others"
+
+
+def test_only_settings_that_differ_are_named():
+    first = ChatSettings(temperature=0, stop=("END",), seed=None, fault="500")
+    second = ChatSettings(temperature=0.75, seed=3, server="serve")
+    assert differences(first, second) == (
+        "temperature 0, stop 'END', seed none, simulated server the usual one, simulated fault 500",
+        "temperature 0.75, stop none, seed 3, simulated server serve, simulated fault none",
+    )
+
+
 def test_the_legend_names_all_steps():
     assert all(step.name in legend() for step in STEPS)
 
@@ -339,284 +406,3 @@ def test_costs_are_those_of_lesson_08():
     assert usage.gpu_seconds == pytest.approx(3 * 0.067 + 100 * 0.0225)
     assert "3 requests, 200 tokens in, 100 tokens out" in meter(usage)
     assert "3.673 US dollars an hour" in meter(usage)
-
-
-# The widgets, without a browser
-
-
-@pytest.fixture
-def variables_set(monkeypatch, simulator):
-    for name, value in simulator.variables().items():
-        monkeypatch.setenv(name, value)
-
-
-@pytest.fixture
-def board(variables_set, monkeypatch) -> Playground:
-    monkeypatch.setattr(
-        "helpers.playground.widgets.describe_endpoint", lambda: "a simulated Azure here."
-    )
-    made = Playground()
-    made.wait()
-    made.temperature.value = 0
-    made.question.value = FRANCE[0]["content"]
-    return made
-
-
-def words(html: str) -> str:
-    """Return the text of HTML as a person reads it."""
-    return unescape(re.sub(r"<[^>]*>", " ", html))
-
-
-def ask_with(board: Playground) -> str:
-    board.send_button.click()
-    board.wait()
-    return words(board.talk.value)
-
-
-def test_an_answer_appears_with_its_tokens_its_costs_and_which_server_gave_it(board):
-    assert "France is Paris" in " ".join(ask_with(board).split())
-    assert "It is complete (finish reason stop)." in words(board.talk.value)
-    assert [line.split()[1] for line, _ in board.tokens.options][0] == "'The'"
-    assert "1 request, 14 tokens in, 8 tokens out" in words(board.meter.value)
-    assert "The server is inference. Its streams arrive piece by piece." in board.origin.value
-
-
-def test_json_and_code_follow_each_control(board):
-    changes = {
-        "temperature": (0.35, '"temperature": 0.35', "temperature=0.35,"),
-        "top_p": (0.5, '"top_p": 0.5', "top_p=0.5,"),
-        "presence": (1.0, '"presence_penalty": 1.0', "presence_penalty=1.0,"),
-        "frequency": (-1.0, '"frequency_penalty": -1.0', "frequency_penalty=-1.0,"),
-        "max_tokens": (9, '"max_tokens": 9', "max_tokens=9,"),
-        "stop_texts": ("END", '"END"', 'stop=["END"],'),
-        "seed": ("4", '"seed": 4', "seed=4,"),
-        "n": (2, '"n": 2', "n"),
-        "system": ("Be brief.", '"Be brief."', '"Be brief."'),
-        "question": ("Hello?", '"Hello?"', '"Hello?"'),
-        "fault": ("500", "x-simulated-fault: 500", '"x-simulated-fault": "500"'),
-        "server": ("serve", "x-simulated-server: serve", '"x-simulated-server": "serve"'),
-    }
-    for name, (value, in_json, in_code) in changes.items():
-        before = board.json.value, board.azure.value, board.openai.value
-        getattr(board, name).value = value
-        board.wait()
-        after = [words(each.value) for each in (board.json, board.azure, board.openai)]
-        assert in_json in after[0]
-        assert in_code in after[1] and in_code in after[2]
-        changed = (board.json.value, board.azure.value, board.openai.value)
-        assert not set(before) & set(changed), name
-    assert SERVED_NAME in after[2]
-
-
-def test_one_view_is_shown_at_a_time(board):
-    for name in VIEWS:
-        board.view.value = name
-        shown = [each for each, panel in board.panels.items() if panel.layout.display != "none"]
-        assert shown == [name]
-
-
-def press_option(board: Playground, text: str) -> None:
-    """Press the button of another token."""
-    next(each for each in board.options.children if text in each.description).click()
-    board.wait()
-
-
-def test_another_token_is_chosen_and_the_answer_goes_on(board):
-    ask_with(board)
-    press_option(board, "'Paris'")
-    assert board.conversation[-1]["content"].startswith("Paris is the French capital")
-    assert '"continue_final_message": true' in words(board.json.value)
-    board.place.value = 3
-    assert board.tokens.value == 2
-    assert "in the place of ' the'" in words(board.options_title.value)
-    press_option(board, "im_end")
-    assert "the answer ends there" in words(board.talk.value)
-    assert board.conversation[-1]["content"] == "Paris is"
-    press_option(board, "im_end")  # at the first place: nothing is left
-    assert board.conversation == FRANCE
-
-
-def test_faults_are_said_in_words_and_no_control_dies(board):
-    for fault, expected in [
-        ("429; retry-after=2", "Too many requests at a time. Wait a little, then press Retry."),
-        ("401", "The endpoint refuses the key."),
-        ("500", "The fault is on the side of the server."),
-        ("end", "The stream broke off"),
-        ("cut", "The connection failed or broke off"),
-        ("no-logprobs", "The endpoint sent no log-probabilities"),
-    ]:
-        board.fault.value = fault
-        assert expected in ask_with(board)
-        assert "You: What is the capital" in " ".join(words(board.talk.value).split())
-        board.clear.click()
-    board.fault.value = ""
-    board.temperature.value = 1.5
-    assert "temperature: Input should be less than or equal to 1" in ask_with(board)
-    board.temperature.value = 0
-    assert "complete" in ask_with(board)
-    assert len(board.conversation) == 2  # what was refused is not sent again
-
-
-def test_a_setting_that_is_no_number_is_said_in_words_until_it_is_mended(board):
-    board.seed.value = "x"
-    assert "seed is 'x', expected a whole number" in words(board.talk.value)
-    assert "seed is 'x'" in ask_with(board)
-    board.seed.value = "7"
-    assert "seed is" not in words(board.talk.value)
-    assert "complete" in ask_with(board)
-
-
-def test_what_was_said_before_stays_when_the_next_question_fails(board):
-    ask_with(board)
-    board.fault.value = "500"
-    board.question.value = "Name a colour."
-    shown = " ".join(ask_with(board).split())
-    assert re.search("capital of France.* is Paris.*Name a colour.*side of the server", shown)
-    board.fault.value = ""
-    board.retry.click()
-    board.wait()
-    assert [each["content"] for each in board.conversation][-2:] == ["Name a colour.", "Blue."]
-
-
-def test_buttons_without_anything_to_do_say_so(board):
-    for button, expected in [
-        (board.retry, "nothing to repeat"),
-        (board.stop, "Nothing is running"),
-        (board.keep, "no answer yet"),
-    ]:
-        button.click()
-        assert expected in words(board.talk.value)
-    board.question.value = " "
-    assert "Type a question first" in ask_with(board)
-
-
-def test_stop_ends_an_answer_at_once_and_keeps_what_has_arrived(board):
-    board.fault.value = "slow; seconds=0.2"
-    arrived = threading.Event()
-
-    def look(change: dict) -> None:
-        if "The" in words(change["new"]) and not arrived.is_set():
-            arrived.set()
-            board.stop.click()
-
-    board.talk.observe(look, "value")
-    assert "You stopped this answer." in ask_with(board)
-    assert arrived.is_set()
-    answer = board.conversation[-1]["content"]
-    assert answer and "The capital of France is Paris.".startswith(answer)
-    assert answer != "The capital of France is Paris."
-    assert board.stop.disabled and not board.send_button.disabled
-
-
-def test_retry_asks_the_same_with_the_settings_of_now(board):
-    ask_with(board)
-    board.max_tokens.value = 3
-    board.retry.click()
-    board.wait()
-    assert [each["content"] for each in board.conversation] == [
-        FRANCE[0]["content"],
-        "The capital of",
-    ]
-
-
-def test_two_settings_stand_side_by_side(board):
-    ask_with(board)
-    board.keep.click()
-    board.max_tokens.value = 3
-    board.retry.click()
-    board.wait()
-    shown = " ".join(words(board.both.value).split())
-    assert re.search(r"kept temperature=0.* Paris.* now temperature=0.*, max_tokens=3", shown)
-
-
-def test_several_answers_are_a_list(board):
-    board.temperature.value, board.n.value, board.seed.value = 1, 3, "1"
-    ask_with(board)
-    assert board.talk.value.count("<li>") == 3
-
-
-def test_the_usual_server_needs_no_header(variables_set, monkeypatch):
-    monkeypatch.setenv("SIMULATED_SERVER", "serve")
-    board = Playground()
-    board.wait()
-    assert board.server.value == "serve"
-    assert "x-simulated-server" not in board.json.value
-
-
-def test_enter_sends_the_question(board):
-    board.question._handle_custom_msg({"event": "submit"}, [])
-    board.wait()
-    assert "complete" in words(board.talk.value)
-
-
-def test_without_an_endpoint_the_playground_says_what_to_do(monkeypatch):
-    for name in ("AZURE_INFERENCE_ENDPOINT", "AZURE_INFERENCE_CREDENTIAL"):
-        monkeypatch.delenv(name, raising=False)
-    board = Playground()
-    assert "Run the cell with connect() first" in board.origin.value
-    assert "Run the cell with connect() first" in ask_with(board)
-
-
-def test_it_is_shown_as_the_same_text_each_time(board):
-    assert repr(board) == "Playground()"
-    ask_with(board)
-    assert repr(board) == "Playground()"
-
-
-# An endpoint that has less
-
-
-class Poor(BaseHTTPRequestHandler):
-    """An endpoint that refuses log-probabilities, has no streams and tells no usage."""
-
-    def do_GET(self) -> None:
-        self._answer(404, {"detail": "Not Found"})
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        if "logprobs" in body:
-            self._answer(400, {"error": {"message": "Unknown parameter: logprobs"}})
-            return
-        message = {"role": "assistant", "content": "I am <poor>."}
-        choice = {"index": 0, "finish_reason": "stop", "message": message}
-        self._answer(200, {"id": "1", "choices": [choice]})
-
-    def _answer(self, status: int, body: dict) -> None:
-        content = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *arguments: object) -> None:
-        """Print nothing."""
-
-
-def test_an_endpoint_that_has_less_is_used_and_what_is_missing_is_said(monkeypatch):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Poor)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("AZURE_INFERENCE_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.setenv("AZURE_INFERENCE_CREDENTIAL", "k3y" * 9)
-    board = Playground()
-    try:
-        shown = ask_with(board)
-    finally:
-        server.shutdown()
-        server.server_close()
-    assert "I am <poor>." in shown
-    assert "refuses log-probabilities, so it was asked without them" in shown
-    assert "sent no stream, so it was asked for a whole answer" in shown
-    assert "sent no usage" in shown
-    assert board.fault.layout.display == board.server.layout.display == "none"
-    assert "connect" not in board.azure.value
-    assert "k3y" not in board.origin.value + board.azure.value + board.json.value + shown
-    assert "complete" in shown
-    board.retry.click()  # the server has gone
-    board.wait()
-    assert "The connection failed" in words(board.talk.value)
-
-
-def test_no_attribute_hides_one_of_a_widget(board):
-    own = {*vars(board), *vars(Playground)} - {*vars(VBox()), *vars(VBox)}
-    assert {name for name in own & {*dir(VBox)} if not name.startswith("__")} == set()

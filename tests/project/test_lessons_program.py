@@ -23,7 +23,7 @@ import pytest
 import websocket
 from lessons_program import GUARD, Server, running
 
-from tools import copies, lessons
+from tools import copies, lessons, voila_page
 
 ROOT = Path(__file__).parents[2]
 KIT = ("helpers", "notebooks", "simulated_azure", "snippets", "tools", "README.md")
@@ -135,6 +135,15 @@ def test_jupyterlab_asks_nobody_about_news_updates_or_extensions(server):
     assert page_config(server)["extensionManager"]["name"] == "read-only"
 
 
+def test_voila_adds_nothing_to_jupyterlab(server):
+    """It is there for the playground alone, and would add a button to each notebook."""
+    [extension] = (Path(sys.prefix) / "share/jupyter/labextensions/@voila-dashboards").iterdir()
+    disabled = page_config(server)["disabledExtensions"]
+    assert f"@voila-dashboards/{extension.name}" in disabled
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(server.address.replace("/lab/tree/", "/voila/render/"))
+
+
 def test_kernels_have_the_helpers_and_reach_this_computer_without_a_proxy(server):
     values = server.evaluate(
         helpers="__import__('helpers').__file__", no_proxy="__import__('os').environ['NO_PROXY']"
@@ -244,6 +253,31 @@ def test_a_folder_for_copies_is_refused_where_the_originals_are_wanted(
     assert str(tmp_path / "mine") in message
     assert folders == []
     assert not (tmp_path / "mine").exists()
+
+
+def test_the_playground_alone_makes_no_copies(monkeypatch, folders, capsys, tmp_path):
+    with pytest.raises(SystemExit):
+        run_main(monkeypatch, "--playground", "--folder", str(tmp_path / "mine"))
+    assert "--playground and --folder exclude each other" in capsys.readouterr().err
+    monkeypatch.setattr(lessons, "run_playground", lambda *options: print("served"))
+    run_main(monkeypatch, "--playground")
+    assert "served" in capsys.readouterr().out
+    assert folders == []
+    assert not (lessons.ROOT / copies.FOLDER).exists()
+
+
+def test_the_playground_alone_without_voila_is_told_what_to_install(monkeypatch, folders):
+    monkeypatch.setattr(lessons.importlib.util, "find_spec", lambda name: name != "voila" or None)
+    with pytest.raises(SystemExit, match="uv run --extra playground lessons --playground"):
+        run_main(monkeypatch, "--playground")
+
+
+def test_settings_that_cannot_work_stop_the_playground_before_it_starts(monkeypatch):
+    monkeypatch.setenv("AZURE_INFERENCE_ENDPOINT", "https://a.eastus.inference.ml.azure.com")
+    monkeypatch.delenv("AZURE_INFERENCE_CREDENTIAL", raising=False)
+    monkeypatch.setattr(voila_page, "run_page", lambda *options: None)
+    with pytest.raises(SystemExit, match="AZURE_INFERENCE_CREDENTIAL is not"):
+        lessons.run_playground("127.0.0.1", 0, False)
 
 
 def test_a_reset_starts_no_jupyterlab(monkeypatch, folders, capsys):
