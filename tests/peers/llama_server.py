@@ -15,7 +15,8 @@ def main() -> None:
     parameters = xllamacpp.CommonParams()
     parameters.model.path, parameters.port = sys.argv[1], int(sys.argv[2])
     parameters.model_alias = {"tiny-phi"}
-    parameters.n_ctx, parameters.n_parallel = 16384, 2
+    # It refuses an n above its number of slots, which share the context here.
+    parameters.n_ctx, parameters.n_parallel, parameters.kv_unified = 16384, 64, True
     parameters.api_keys = sys.argv[3:]
     # The model knows the last token only: at temperature 0 it would go in circles.
     parameters.sampling.penalty_repeat, parameters.sampling.penalty_last_n = 1.3, 256
