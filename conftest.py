@@ -26,6 +26,7 @@ LONG_FILES = (  # start first, so that no process runs one when the others have 
     "test_snippets.py",
     "11-other-clients.ipynb",
     "test_deployment_lesson.py",
+    "test_jupyterhub.py",
     "test_openai_translation.py",
     "01-deployment.ipynb",
     "test_jupyterlab.py",

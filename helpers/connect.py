@@ -9,11 +9,20 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from helpers.classroom import (
+    ClassEndpoint,
+    NotTrustedError,
+    ask_class,
+    class_host,
+    fetch_authority,
+    may_be_class,
+)
 from helpers.settings import (
+    CA_SHA256,
     CREDENTIAL,
     ENDPOINT,
     MAX_USD_PER_HOUR,
@@ -21,6 +30,7 @@ from helpers.settings import (
     RESOURCE_MANAGER,
     SIMULATED_SERVER,
     UPSTREAM,
+    UPSTREAM_VARIABLES,
     WORKSPACE_VARIABLES,
     ConnectionSettingsError,
     Settings,
@@ -74,6 +84,14 @@ MANAGEMENT = (
 )
 
 
+NOT_TRUSTED = (
+    "Note: this computer does not trust the certificate of the endpoint. If it is your class's, "
+    f"set {CA_SHA256} to the fingerprint on your slip."
+)
+PLAIN_HTTP = (
+    "Note: the address begins with http://, so others in this network can read what you send, and "
+    "your key. With the https:// address on your slip they cannot."
+)
 UPSTREAM_UNUSED = (
     f"Note: {UPSTREAM} is not used, because {ENDPOINT} names an endpoint that answers by itself."
 )
@@ -106,6 +124,7 @@ class Connection:
         self._start_simulator = start_simulator or _start_simulator
         self._changes: dict[str, Change] = {}
         self._env_file: Path | None = None  # if the endpoint comes from there
+        self._class: ClassEndpoint | None = None  # if the endpoint is a class's
         self._lock = threading.Lock()
 
     def connect(self) -> None:
@@ -118,11 +137,16 @@ class Connection:
             changes = {name: text for name, text in env_file.variables.items() if name not in own}
             variables = {**changes, **own}
             settings = read_settings(self._without_simulated_endpoint(variables))
+            endpoint_of_class = None
             if not settings.has_endpoint:
                 changes |= self._simulated(settings, variables)
-            elif variables.get(UPSTREAM):
+            elif may_be_class(variables):
+                endpoint_of_class, more = self._join_class(settings, variables)
+                changes |= more
+            if settings.has_endpoint and variables.get(UPSTREAM):
                 print(fit_page(UPSTREAM_UNUSED, indent=4))
             self._env_file = env_file.path if ENDPOINT in env_file.variables.keys() - own else None
+            self._class = endpoint_of_class
             self._put_on(own, changes)
             print(fit_page(f"Answers come from: {self.describe_endpoint(settings)}", indent=4))
             for line in self._describe_deployments(settings):
@@ -142,6 +166,8 @@ class Connection:
             if name != "inference":  # that is the usual one
                 model += f" behind the server {name}"
             return f"a simulated Azure on this computer ({model}; {cost})."
+        if self._class is not None:
+            return str(self._class)
         source = self._env_file or ENDPOINT
         if is_on_this_computer(settings.address):
             return f"{settings.address} on this computer, as {source} says."
@@ -188,11 +214,49 @@ class Connection:
         upstream, problem = find_upstream(variables, azure.inference.upstream)
         azure.use_upstream(upstream)
         azure.server = server
+        azure.guard.endpoint_token = ""
         azure.rename_subscription(*names)
         if problem:
             print(fit_page(f"Note: {problem}", indent=4))
         simulated = self.simulator.variables(variables)
         return simulation(simulated, variables, not settings.has_own_subscription)
+
+    def _join_class(
+        self, settings: Settings, variables: Mapping[str, str]
+    ) -> tuple[ClassEndpoint | None, dict[str, str | None]]:
+        """Return what the endpoint says of its class, and what else its clients need.
+
+        It says nothing (None) if it is not a class's. If it is one, deployments are simulated on
+        this computer, unless a workspace of one's own is named. Raises ConnectionSettingsError if
+        the class cannot be trusted or does not answer.
+        """
+        changes: dict[str, str | None] = {}
+        authority = fetch_authority(variables)
+        if authority is not None:
+            changes |= trust(authority, variables)
+        variables = {**variables, **changes}
+        try:
+            answer = ask_class(variables, variables.get(BUNDLES[0]))
+        except NotTrustedError:
+            answer = None
+            print(fit_page(NOT_TRUSTED, indent=4))
+        if answer is None:
+            return None, changes
+        for name in NO_PROXY:
+            changes[name] = _with_hosts(variables.get(name, ""), [class_host(variables)])
+        if variables[ENDPOINT].startswith("http:"):
+            print(fit_page(PLAIN_HTTP, indent=4))
+        if set(WORKSPACE_VARIABLES).isdisjoint(settings.missing) or settings.has_local_manager:
+            return answer, changes
+        beside = {**variables, **changes}
+        beside = {name: text for name, text in beside.items() if name not in UPSTREAM_VARIABLES}
+        local = self._simulated(settings, beside)
+        guard = self.simulator.azure.guard
+        guard.endpoint_token = variables[CREDENTIAL]  # which the class takes as a Bearer token
+        self.simulator.azure.hide(variables[CREDENTIAL])
+        names = (*MANAGEMENT, *BUNDLES, *NO_PROXY)
+        changes |= {name: value for name, value in local.items() if name in names}
+        return answer, changes
 
     def _is_simulated(self, variables: Mapping[str, str]) -> bool:
         """Return True if the endpoint is the simulated one, in whatever form of its URL."""
@@ -217,6 +281,9 @@ class Connection:
                 f"deleted; {MAX_USD_PER_HOUR} allows {amount} US dollars an hour."
             ]
         missing = settings.missing
+        if self._class is not None and not set(WORKSPACE_VARIABLES).isdisjoint(missing):
+            budget = [self._class.budget] if self._class.budget else []
+            return [*budget, "Deployments (lessons 01 and 08) are simulated on this computer."]
         if settings.has_endpoint:
             if settings.has_local_manager or not set(WORKSPACE_VARIABLES).isdisjoint(missing):
                 return []
@@ -248,6 +315,11 @@ def connect() -> None:
     tokens are real, too. Beside an endpoint of your own nothing is simulated: there the first three
     are enough, and without the fourth helpers.spending.accept_price refuses every machine. A second
     line says what applies.
+
+    If the endpoint is another computer's and not on Azure, it may be your class's. If so, the name
+    of the class is printed, and deployments are simulated on this computer. SIMULATED_CA_SHA256 is
+    the fingerprint of the class's certificate authority, which is fetched from the endpoint. If it
+    has that fingerprint, the clients of this process trust it.
 
     SIMULATED_SERVER (inference or serve) chooses which of the two published servers of managed
     compute is simulated. SIMULATED_UPSTREAM lets another server write the answers of the simulated
@@ -300,8 +372,7 @@ def simulation(
         name: value for name, value in simulated.items() if name in BUNDLES or not own.get(name)
     }
     for name in NO_PROXY:
-        hosts = [host for host in own.get(name, "").split(",") if host]
-        values[name] = ",".join(dict.fromkeys([*hosts, *NO_PROXY_HOSTS]))
+        values[name] = _with_hosts(own.get(name, ""), NO_PROXY_HOSTS)
     if not with_management:
         return {name: value for name, value in values.items() if name not in MANAGEMENT}
     managers = [name for name in MANAGERS if not is_on_this_computer(own.get(name, ""))]
@@ -311,6 +382,33 @@ def simulation(
     values[TOKEN_CREDENTIALS] = simulated[TOKEN_CREDENTIALS] if needs_choice else None
     values[CLOUD] = SIMULATED_CLOUD
     return values
+
+
+def trust(authority: bytes, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables by which clients trust one more certificate authority.
+
+    They name new files, in a folder that goes with this process. authority: its certificate (PEM).
+    variables: those in force, whose certificates are kept.
+    """
+    from simulated_azure.transports.certificates import certificate_bundles
+    from simulated_azure.transports.scratch import scratch_folder
+
+    changes = {}
+    for name, content in certificate_bundles(authority, variables).items():
+        path = scratch_folder() / f"class_{name.lower()}.pem"
+        path.write_bytes(content)
+        changes[name] = str(path)
+    return changes
+
+
+def _with_hosts(text: str, hosts: Iterable[str]) -> str:
+    """Return the value of NO_PROXY with more hosts.
+
+    >>> _with_hosts("intranet", ["10.0.0.1"])
+    'intranet,10.0.0.1'
+    """
+    own = [host for host in text.split(",") if host]
+    return ",".join(dict.fromkeys([*own, *hosts]))
 
 
 def _set(variables: MutableMapping[str, str], name: str, value: str | None) -> None:

@@ -10,9 +10,14 @@ import re
 import secrets
 import time
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from .errors import UNAUTHORIZED, HTTPError, arm_error
 from .http import Access, Request, Response, Route, json_response
+
+if TYPE_CHECKING:
+    from .classroom.room import Classroom
+    from .classroom.seats import Seat
 
 KEY_PREFIX, TOKEN_PREFIX = "simulated-key-", "simulated-token-"
 TOKEN = re.compile(TOKEN_PREFIX + r"[\w.-]+")
@@ -67,10 +72,17 @@ class Tokens:
 
 
 class Guard:
-    """Decides who may call a route. Every key and every token is compared here and nowhere else."""
+    """Decides who may call a route. Every key and every token is compared here and nowhere else.
 
-    def __init__(self, key: str, tokens: Tokens):
+    classroom: the class whose keys, and nothing else, open the endpoint; None for the one key.
+    ``endpoint_token``: a text that clients get as an access token for endpoints, in place of one of
+    these: the key for an endpoint elsewhere that accepts it as a Bearer token.
+    """
+
+    def __init__(self, key: str, tokens: Tokens, classroom: Classroom | None = None):
         self.key, self.tokens = key, tokens
+        self._classroom = classroom
+        self.endpoint_token = ""
         self.identity_header = secrets.token_hex(
             16
         )  # what a managed identity must send to get a token
@@ -83,13 +95,22 @@ class Guard:
         if access is Access.MANAGEMENT:
             self._check_management(request)
         elif access is Access.ENDPOINT:
-            if (
+            if self._classroom is not None:
+                if self.seat(request) is None:
+                    raise HTTPError(401, UNAUTHORIZED, {"x-ms-error-reason": "Invalid JWT."})
+            elif (
                 not self._has_key(request, [self.key])
                 and self._audience(request) not in ENDPOINT_AUDIENCES
             ):
                 raise HTTPError(401, UNAUTHORIZED, {"x-ms-error-reason": "Invalid JWT."})
         elif access is Access.DEPLOYED and not self._has_key(request, deployed_keys):
             raise HTTPError(401, UNAUTHORIZED, {"x-ms-error-reason": "Invalid JWT."})
+
+    def seat(self, request: Request) -> Seat | None:
+        """Return the seat of the class that a request comes from; None if it has no key of one."""
+        if self._classroom is None:
+            return None
+        return self._classroom.seat(_candidates(request))
 
     def routes(self) -> list[Route]:
         """Return the token route of App Service's managed identity.
@@ -109,6 +130,8 @@ class Guard:
                 400, {"statusCode": 400, "message": "The query parameter resource is missing."}
             )
         token, expires_on = self.tokens.issue(resource)
+        if self.endpoint_token and resource in ENDPOINT_AUDIENCES:
+            token = self.endpoint_token
         content = {
             "access_token": token,
             "expires_on": str(expires_on),
@@ -141,12 +164,16 @@ class Guard:
 
     def _has_key(self, request: Request, keys: Iterable[str]) -> bool:
         """Return True if a request has one of the keys, as api-key or as a Bearer token."""
-        candidates = (request.headers.get("api-key", ""), bearer_token(request))
-        return any(_is_same(candidate, key) for candidate in candidates for key in keys)
+        return any(_is_same(candidate, key) for candidate in _candidates(request) for key in keys)
 
     def _audience(self, request: Request) -> str | None:
         """Return the audience of a request's access token; None if it has no valid one."""
         return self.tokens.audience(bearer_token(request))
+
+
+def _candidates(request: Request) -> tuple[str, str]:
+    """Return the texts of a request that may be a key."""
+    return request.headers.get("api-key", ""), bearer_token(request)
 
 
 def bearer_token(request: Request) -> str:

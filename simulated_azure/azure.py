@@ -27,6 +27,8 @@ from .journal import PATH as JOURNAL_PATH
 from .journal import Journal
 
 if TYPE_CHECKING:
+    from .classroom.bill import Bill
+    from .classroom.room import Classroom
     from .inference.completions import Assistant
     from .management.control_plane import ControlPlane
     from .management.subscription import Deployment, Endpoint
@@ -49,8 +51,9 @@ class SimulatedAzure:
     key: what clients must send to the endpoint that is always there; made up if None. token_delay: seconds for each token.
     subscription_id, resource_group, workspace: the names of what the control plane manages. assistant: a loaded language
     model to share. server: the published server to simulate, unless a request or a deployment names
-    another. upstream: a server that writes the answers instead of the language model. ``url``: where
-    all this is reached, for addresses in answers.
+    another. classroom: the class that shares the endpoint; then its keys open it, and there are no
+    deployments. upstream: a server that writes the answers instead of the language model. ``url``:
+    where all this is reached, for addresses in answers.
     """
 
     def __init__(
@@ -62,16 +65,18 @@ class SimulatedAzure:
         workspace: str = WORKSPACE,
         assistant: Assistant | None = None,
         server: Server = INFERENCE,
+        classroom: Classroom | None = None,
         upstream: Upstream | None = None,
     ):
         self.server = server
+        self.classroom = classroom
         self.url = "https://localhost"
         self.subscription_id, self.resource_group, self.workspace = (
             subscription_id,
             resource_group,
             workspace,
         )
-        self.guard = Guard(key or new_key(), Tokens())
+        self.guard = Guard(key or new_key(), Tokens(), classroom)
         self.faults = FaultReader()
         self.journal = Journal(self._secrets)
         self._hidden_texts: set[str] = set()
@@ -106,6 +111,13 @@ class SimulatedAzure:
     @cached_property
     def routes(self) -> list[Route]:
         """The route table. The first row that matches counts; the last row matches whatever no other row does."""
+        if self.classroom is not None:
+            return [
+                *self._inference_routes,
+                *self.classroom.routes(),
+                Route("GET", UPSTREAM_PATH, self.inference.show_upstream),
+                Route("*", "{path:path}", self._not_found),
+            ]
         from .management import retail_prices
 
         return [
@@ -144,6 +156,8 @@ class SimulatedAzure:
         if upstream is not None and upstream.settings.key:
             self.hide(upstream.settings.key)
         former, self.inference.upstream = self.inference.upstream, upstream
+        if self.classroom is not None:
+            self.classroom.upstream = upstream
         if former is not None and former is not upstream:
             former.close()
 
@@ -156,6 +170,15 @@ class SimulatedAzure:
 
         It yields the seconds to wait before it goes on; 0 only lets others have a turn. If the client goes away, close it.
         """
+        if self.classroom is None:
+            return (yield from self._handle(request))
+        seat = self.guard.seat(request)
+        return (yield from self.classroom.attend(request, seat, self._handle))
+
+    # The way of a request
+
+    def _handle(self, request: Request, bill: Bill | None = None) -> Steps:
+        request = replace(request, bill=bill)
         fault = NO_FAULT
         route, params = find_route(self._inference_routes, request.method, request.path)
         if route is None:  # only then is the control plane needed, which takes a while to load
@@ -173,8 +196,6 @@ class SimulatedAzure:
         response.headers.setdefault("x-request-id", secrets.token_hex(16))
         self._remember(request, route, response.status)
         return response
-
-    # The way of a request
 
     def _admit(self, route: Route, request: Request, params: dict[str, str]) -> None:
         """Raise HTTPError (401) unless a request may call a route; 404 if it names a deployed endpoint that is not there."""
@@ -226,6 +247,9 @@ class SimulatedAzure:
 
     def _remember(self, request: Request, route: Route, status: int) -> None:
         """Put a request into the journal, unless a stranger has called a path that does not exist."""
+        if self.classroom is not None:
+            self.classroom.remember(request, status)
+            return
         is_a_strangers = status == 401 and route.access not in (Access.ENDPOINT, Access.PUBLIC)
         is_unknown = route.handler == self._not_found and status == 401
         if request.path not in NOT_RECORDED and not is_a_strangers and not is_unknown:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
+    from .classroom.bill import Bill
     from .faults import Fault
     from .inference.servers import Server
     from .management.subscription import Deployment
@@ -28,6 +29,7 @@ class Request:
     headers: names in lower case. path_params: the values of the parameters in the route's template,
     which the router fills in. deployment: the deployment that answers; None for the endpoint that
     is always there. fault: what goes wrong on request. server: the published server to simulate.
+    bill: what the request costs its seat; None outside of a class.
     """
 
     method: str
@@ -40,6 +42,7 @@ class Request:
     deployment: Deployment | None = None
     fault: Fault | None = None
     server: Server | None = None
+    bill: Bill | None = None
 
     @property
     def root(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -32,12 +33,14 @@ class Journal:
 
     Each is a dict with method, path, query, headers, body (text) and status.
 
-    secrets: called to learn which texts must never be shown.
+    secrets: called to learn which texts must never be shown. max_size: characters that all entries
+    may have together; the oldest are forgotten then, but never the last one.
     """
 
-    def __init__(self, secrets: Callable[[], Iterable[str]]):
+    def __init__(self, secrets: Callable[[], Iterable[str]], max_size: float = math.inf):
         self._secrets = secrets
-        self._entries: deque[dict] = deque(maxlen=MAX_REQUESTS)
+        self._max_size, self._size = max_size, 0
+        self._entries: deque[dict] = deque()
         self._number = 0  # of all requests, also of those that are forgotten
 
     def __iter__(self) -> Iterator[dict]:
@@ -46,6 +49,7 @@ class Journal:
     def clear(self) -> None:
         """Forget all requests."""
         self._entries.clear()
+        self._size = 0
 
     def routes(self) -> list[Route]:
         """Return the route by which a learner sees what arrived."""
@@ -65,16 +69,20 @@ class Journal:
     def record(self, request: Request, status: int) -> None:
         """Remember a request without its secrets."""
         self._number += 1
-        self._entries.append(
-            {
-                "method": request.method,
-                "path": self.redact(request.path)[:MAX_HEADER_LENGTH],
-                "query": self.redact(request.query)[:MAX_HEADER_LENGTH],
-                "headers": dict(self._headers(request)),
-                "body": self.redact(_without_secret_fields(request.body))[:MAX_BODY_LENGTH],
-                "status": status,
-            }
-        )
+        entry = {
+            "method": request.method,
+            "path": self.redact(request.path)[:MAX_HEADER_LENGTH],
+            "query": self.redact(request.query)[:MAX_HEADER_LENGTH],
+            "headers": dict(self._headers(request)),
+            "body": self.redact(_without_secret_fields(request.body))[:MAX_BODY_LENGTH],
+            "status": status,
+        }
+        while self._entries and (
+            len(self._entries) == MAX_REQUESTS or self._size + _size(entry) > self._max_size
+        ):
+            self._size -= _size(self._entries.popleft())
+        self._entries.append(entry)
+        self._size += _size(entry)
 
     def redact(self, text: str) -> str:
         """Return a text with all keys and tokens hidden.
@@ -90,6 +98,12 @@ class Journal:
         for name, value in list(request.headers.items())[:MAX_HEADERS]:
             shown = _without_credentials(value) if name in SECRET_HEADERS else self.redact(value)
             yield name[:MAX_HEADER_LENGTH], shown[:MAX_HEADER_LENGTH]
+
+
+def _size(entry: dict) -> int:
+    """Return about how many characters an entry has."""
+    headers = sum(len(name) + len(value) for name, value in entry["headers"].items())
+    return len(entry["path"]) + len(entry["query"]) + len(entry["body"]) + headers
 
 
 def _without_credentials(value: str) -> str:

@@ -3,7 +3,7 @@
     python -m uv run python -m tools.exercises                     # all lessons
     python -m uv run python -m tools.exercises --place 5.2 CELL    # after the cell with this id
     python -m uv run python -m tools.exercises --check             # only compares; status 1
-    python -m uv run python -m tools.exercises --key               # all solutions, for teachers
+    python -m uv run python -m tools.exercises --key               # as tools.key: all solutions
 
 An exercise has three cells: a Markdown cell that begins with "### Exercise 5.2", the stub, and a
 cell with hint() and solution(). They are found by the number in the first. After a change, run
@@ -21,7 +21,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from helpers.exercises.data import Exercise, all_exercises, exercises_of
+from helpers.exercises.data import Exercise, exercises_of
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 HEADING = re.compile(r"### Exercise (\d+\.\d+)\b")
@@ -114,35 +114,6 @@ def place(notebook: NotebookNode, number: str, cell_id: str) -> None:
     notebook.cells = cells
 
 
-# The key for teachers
-
-
-def solutions_key() -> str:
-    """Return all solutions with their reasons and usual wrong answers, as Markdown."""
-    parts = [
-        "# Solutions of the exercises",
-        "For teachers. Made by `python -m tools.exercises --key`.",
-    ]
-    for exercise in all_exercises():
-        parts += [
-            f"## {exercise.number} \u00b7 {exercise.title} ({exercise.minutes} minutes)",
-            exercise.task,
-            f"```python\n{exercise.solution}\n```",
-            exercise.why,
-            f"Worth knowing: {exercise.worth_knowing}",
-            "Usual wrong answers:",
-        ]
-        if exercise.comes_from:
-            parts.insert(-1, f"People ask about this: {exercise.comes_from}.")
-        for wrong in exercise.wrong:
-            source = f" ({wrong.comes_from})" if wrong.comes_from else ""
-            parts.append(
-                f"* The check says: \u201c{wrong.says}\u201d{source}\n\n"
-                + "\n".join(f"      {line}".rstrip() for line in wrong.code.splitlines())
-            )
-    return "\n\n".join(parts) + "\n"
-
-
 # The program
 
 
@@ -171,6 +142,8 @@ def main() -> None:
     what.add_argument("--place", nargs=2, metavar=("NUMBER", "CELL"), help="after which cell")
     options = parser.parse_args()
     if options.key:
+        from tools.key import solutions_key
+
         sys.stdout.reconfigure(encoding="utf-8")
         print(solutions_key(), end="")
         return

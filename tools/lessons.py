@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import quote
 
-from tools import copies
+from tools import bundle, copies
 
 ROOT = Path(__file__).absolute().parent.parent
 FIRST_LESSON = f"{copies.LESSONS}/{copies.FIRST_LESSON}"
@@ -66,6 +66,25 @@ def arguments() -> argparse.ArgumentParser:
         action="store_true",
         help="open no lesson, but the playground of lesson 15 alone, without code, as for a "
         "projector (needs the package voila)",
+    )
+    what.add_argument(
+        "--bundle",
+        metavar="FOLDER",
+        help="make a folder, for a USB stick, from which laptops without a network install the kit",
+    )
+    parser.add_argument(
+        "--for",
+        dest="platforms",
+        action="append",
+        choices=[*bundle.PLATFORMS],
+        help="with --bundle: the kind of the laptops; may be repeated (default: this computer's)",
+    )
+    parser.add_argument(
+        "--python",
+        dest="pythons",
+        action="append",
+        choices=bundle.PYTHONS,
+        help="with --bundle: the laptops' Python; may be repeated (default: this computer's)",
     )
     parser.add_argument(
         "--folder",
@@ -238,6 +257,14 @@ def update_copies(option: str | None, reset: str | None) -> Path:
     return folder
 
 
+def write_bundle(folder: Path, platforms: list[str] | None, pythons: list[str] | None) -> None:
+    """Make a bundle and say what is in it. Raise SystemExit with advice if it cannot be made."""
+    try:
+        print(*bundle.make_bundle(ROOT, folder, platforms or (), pythons or ()), sep="\n")
+    except bundle.BundleError as error:
+        sys.exit(str(error))
+
+
 def announcement(what: str, page: str, browser: bool, may_others: str, local: bool) -> list[str]:
     """Return the lines that come before the address.
 
@@ -361,7 +388,12 @@ def main() -> None:
             "--playground and --folder exclude each other: the playground alone makes no copies of "
             f"the lessons, so nothing would be in {options.folder!r}. Leave out one of the two."
         )
+    if (options.platforms or options.pythons) and options.bundle is None:
+        parser.error("--for and --python say what a bundle is for: add --bundle FOLDER.")
     check_installation()
+    if options.bundle is not None:
+        write_bundle(Path(options.bundle).absolute(), options.platforms, options.pythons)
+        return
     if options.reset is not None:
         update_copies(options.folder, options.reset)
         return

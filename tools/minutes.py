@@ -77,30 +77,36 @@ def parts_of(cells: Iterable[NotebookNode]) -> Parts:
 def minutes(cells: Iterable[NotebookNode]) -> int:
     """Return the estimated minutes for reading cells, running them and answering, at least 1.
 
-    Exercises, folded text and code in prose do not count. A prediction and a question have a time
-    of their own.
-
     >>> text, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
     >>> minutes([text("word " * 590), code("x = 1")])
     3
     >>> minutes([text("## Questions\\n\\n1. Why?\\n2. How?\\n\\n<details>Because.</details>")])
     2
     """
-    seconds = 0.0
+    return max(1, round(seconds(cells) / 60))
+
+
+def seconds(cells: Iterable[NotebookNode]) -> float:
+    """Return the estimated seconds for reading cells, running them and answering.
+
+    Exercises, folded text and code in prose do not count. A prediction and a question have a time
+    of their own.
+    """
+    total = 0.0
     for cell in cells:
         if is_exercise(cell):
             continue
         if cell.cell_type == "code":
-            seconds += SECONDS_PER_CODE_CELL
-            seconds += SECONDS_PER_CODE_LINE * len(cell.source.splitlines())
-            seconds += SECONDS_PER_OUTPUT_LINE * sum(map(_lines, cell.outputs))
+            total += SECONDS_PER_CODE_CELL
+            total += SECONDS_PER_CODE_LINE * len(cell.source.splitlines())
+            total += SECONDS_PER_OUTPUT_LINE * sum(map(_lines, cell.outputs))
         else:
             words = FOLDED_OR_CODE.sub(" ", cell.source).split()
             questions = "".join(QUESTIONS.findall(cell.source))
-            seconds += 60 / WORDS_PER_MINUTE * len(words)
-            seconds += SECONDS_PER_PREDICTION * cell.source.count(PREDICTION)
-            seconds += SECONDS_PER_QUESTION * len(re.findall(r"(?m)^\d+\. ", questions))
-    return max(1, round(seconds / 60))
+            total += 60 / WORDS_PER_MINUTE * len(words)
+            total += SECONDS_PER_PREDICTION * cell.source.count(PREDICTION)
+            total += SECONDS_PER_QUESTION * len(re.findall(r"(?m)^\d+\. ", questions))
+    return total
 
 
 def exercise_minutes(cells: Iterable[NotebookNode]) -> int:

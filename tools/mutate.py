@@ -31,6 +31,7 @@ DATA = Path(__file__).with_name("mutations.toml")
 # Packages that the tests install beside files that git knows. A copy of the kit gets links to them.
 INSTALLED = (
     "snippets/node_modules",
+    "teaching/jupyterhub/node_modules",
     "tests/browser/node_modules",
     "snippets/environments/langchain/.venv",
     "snippets/environments/litellm/.venv",

@@ -59,29 +59,50 @@ def run_cell(client: BlockingKernelClient, source: str, timeout: float) -> tuple
     Args:
         timeout: seconds.
     """
-    outputs: list = []
+    outputs = Outputs()
+    reply = client.execute_interactive(
+        source, output_hook=outputs.add, timeout=timeout, allow_stdin=False, stop_on_error=False
+    )
+    return outputs.in_order(), reply["content"]
 
-    def collect(message: dict) -> None:
+
+class Outputs:
+    """Collects the outputs of one cell from the messages of its kernel."""
+
+    def __init__(self) -> None:
+        """Begin without outputs."""
+        self._outputs: list[NotebookNode] = []
+
+    def add(self, message: dict) -> None:
+        """Add what a message shows. Texts for one stream become one output."""
         if message["msg_type"] == "stream":
-            for output in outputs:
+            for output in self._outputs:
                 if output.output_type == "stream" and output.name == message["content"]["name"]:
                     output.text += message["content"]["text"]
                     return
         if message["msg_type"] in ("stream", "display_data", "execute_result", "error"):
             output = nbformat.v4.output_from_msg(message)
             output.get("data", {}).pop(WIDGET_VIEW, None)
-            outputs.append(output)
+            self._outputs.append(output)
 
-    reply = client.execute_interactive(
-        source, output_hook=collect, timeout=timeout, allow_stdin=False, stop_on_error=False
-    )
-    places = [number for number, output in enumerate(outputs) if output.output_type == "stream"]
-    streams = sorted(
-        (outputs[number] for number in places), key=lambda output: output.name, reverse=True
-    )
-    for number, output in zip(places, streams, strict=True):
-        outputs[number] = output
-    return outputs, reply["content"]
+    def in_order(self) -> list[NotebookNode]:
+        """Return the outputs, stdout before stderr."""
+        outputs = list(self._outputs)
+        places = [number for number, output in enumerate(outputs) if output.output_type == "stream"]
+        streams = sorted(
+            (outputs[number] for number in places), key=lambda output: output.name, reverse=True
+        )
+        for number, output in zip(places, streams, strict=True):
+            outputs[number] = output
+        return outputs
+
+
+def shorten_tracebacks(outputs: list[NotebookNode]) -> None:
+    """Leave only the last line of each traceback, broken between words."""
+    for output in outputs:
+        if output.output_type == "error":
+            error = f"{output.ename}: {output.evalue}"
+            output.traceback = ["\n".join(map(fit_page, error.splitlines()))]
 
 
 def run_cells(notebook: NotebookNode, run: Callable[[str], tuple[list, dict]]) -> None:
@@ -97,10 +118,7 @@ def run_cells(notebook: NotebookNode, run: Callable[[str], tuple[list, dict]]) -
         if cell.cell_type != "code":
             continue
         outputs, reply = run(cell.source)
-        for output in outputs:
-            if output.output_type == "error":
-                error = f"{output.ename}: {output.evalue}"
-                output.traceback = ["\n".join(map(fit_page, error.splitlines()))]
+        shorten_tracebacks(outputs)
         may_raise = "raises-exception" in cell.metadata.get("tags", [])
         if reply["status"] == "error" and not may_raise:
             raise RuntimeError(f"cell {cell.id}: {reply['ename']}: {reply['evalue']}")

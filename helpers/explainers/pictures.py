@@ -15,7 +15,7 @@ from helpers.explainers.bars import (
     sheet,
     status,
 )
-from helpers.playground.answer import percent, visible
+from helpers.playground.answer import percent
 from helpers.sampling import nucleus, softmax
 
 MAX_BARS = 10  # all other tokens share one more
@@ -44,7 +44,7 @@ def sampling_bars(chances: Mapping[str, float], temperature: float, top_p: float
     own, shares, kept = _sampled(chances, temperature, top_p)
     likeliest = sorted(own, key=lambda token: -own[token])
     rows = [
-        _sampled_bar(visible(token), own[token], shares[token], kept.get(token, 0.0))
+        _sampled_bar(repr(token), own[token], shares[token], kept.get(token, 0.0))
         for token in likeliest[:MAX_BARS]
     ]
     if others := likeliest[MAX_BARS:]:
@@ -104,7 +104,7 @@ def _sampled_bar(name: str, own: float, share: float, kept: float) -> Bar:
 
 def _named(shares: Mapping[str, float]) -> str:
     likeliest = sorted(shares, key=lambda token: -shares[token])
-    texts = [f"{visible(token)} {percent(shares[token])}" for token in likeliest[:MAX_NAMED]]
+    texts = [f"{repr(token)} {percent(shares[token])}" for token in likeliest[:MAX_NAMED]]
     if others := len(likeliest) - MAX_NAMED:
         texts += [f"{others} more"] if others > 0 else []
     return ", ".join(texts)
@@ -151,7 +151,7 @@ def bias_bars(chances: Mapping[str, float], biases: Mapping[str, float]) -> list
     """
     after = biased(chances, biases)
     shown = [*biases, *_unbiased(chances, biases, MAX_BARS // 2 - len(biases))]
-    rows = [_bias_bar(visible(token), chances[token], after[token]) for token in shown]
+    rows = [_bias_bar(repr(token), chances[token], after[token]) for token in shown]
     rest = [max(0.0, 1 - sum(values[token] for token in shown)) for values in (chances, after)]
     return [*rows, _bias_bar("all others", *rest)]
 
@@ -162,7 +162,7 @@ def bias_text(chances: Mapping[str, float], biases: Mapping[str, float]) -> str:
     >>> bias_text({"a": 0.5, "b": 0.5}, {"a": 1})
     "Bias 'a' +1: 'a' 73.1 %, 'b' 26.9 %."
     """
-    pushed = [f"{visible(token)} {bias:+g}" for token, bias in biases.items() if bias]
+    pushed = [f"{repr(token)} {bias:+g}" for token, bias in biases.items() if bias]
     head = f"Bias {', '.join(pushed)}" if pushed else "No bias"
     return f"{head}: {_named(biased(chances, biases))}."
 

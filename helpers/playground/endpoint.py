@@ -56,7 +56,7 @@ class EndpointLine(w.HTML):
         if problem:
             self.value = f'<div class="pg-paper">{note(problem)}</div>'
             return
-        self.is_simulated = text.startswith("a simulated Azure")
+        self.is_simulated = text.startswith(("a simulated Azure", "your class's endpoint"))
         self._about_endpoint, self._about_server = f"Answers come from {text}", ""
         self._model = ""
         self._show()

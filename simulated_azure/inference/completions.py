@@ -7,7 +7,7 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -33,8 +33,11 @@ class Writer:
     choice, from 0, which makes choices with the same seed differ. beginning: the tokens that the
     answer goes on from. ``tokens``: the number of tokens
     generated so far, the closing one included, as the engine counts. ``finish_reason``: "stop" or
-    "length"; valid when all pieces have been written.
+    "length"; valid when all pieces have been written. ``pay``: called before each token, if it is
+    set; the answer ends where it returns False.
     """
+
+    pay: Callable[[], bool] | None = None
 
     def __init__(
         self,
@@ -84,6 +87,8 @@ class Writer:
         is_character_open = is_stopped = False
         drawn = self._model.generate(self._topic, self._sampling, self._random, self._beginning)
         for token, context in drawn:
+            if self.pay is not None and not self.pay():
+                break
             self.tokens += 1
             if token == IM_END:
                 self.finish_reason = "stop"

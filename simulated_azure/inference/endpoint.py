@@ -14,8 +14,10 @@ from ..http import Access, Pause, Request, Response, Route, Steps, Wait, json_re
 from .servers import MODEL_FOLDER, NAMES, SERVERS
 
 if TYPE_CHECKING:
+    from ..upstream.answer import UpstreamAnswer
     from ..upstream.upstream import Upstream
     from .completions import Assistant, Completion
+    from .engine import Call
 
 UPSTREAM_PATH = "/simulator/upstream"
 UPSTREAM_HEADER = "x-simulated-upstream"
@@ -162,7 +164,16 @@ class InferenceEndpoint:
         try:
             body = _chat_request(json.loads(request.body)["input_data"])
             answer = yield from self._answer(request, body, JSON_WITH_EXTRAS)
-        except (HTTPError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (
+            HTTPError,
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            RecursionError,
+        ) as error:
+            if request.bill is not None and request.bill.is_refused:
+                raise error  # noqa: TRY201  (it comes from before the container)
             return json_response(200, {})
         content = yield from answer.body_in_steps()
         text = content["choices"][0]["message"]["content"]
@@ -173,6 +184,8 @@ class InferenceEndpoint:
         self, request: Request, body: bytes, headers: Mapping[str, str]
     ) -> Generator[Wait, None, Completion]:
         """Return the answer to a chat request, about to be generated."""
+        if request.bill is not None:
+            request.bill.check()
         if self.upstream:
             return (yield from self._upstream_answer(self.upstream, request, body, headers))
         while self.is_loading:
@@ -182,7 +195,13 @@ class InferenceEndpoint:
 
         is_v1, name = request.path.startswith("/v1/"), served_name(request)
         call = read_call(body, headers, request.server, is_v1, name)
+        if request.bill is not None:
+            request.bill.note_question(call.messages())
         answer = yield from assistant.answer_in_steps(call)
+        if request.bill is not None:
+            request.bill.begin(answer.prompt_tokens)
+            for writer in answer.writers:
+                writer.pay = request.bill.pay
         answer.model_name = name if request.server.keeps_model else _model_name(request)
         return answer
 
@@ -195,7 +214,41 @@ class InferenceEndpoint:
         name = yield from self._name(request, served_name(request))
         is_v1 = request.path.startswith("/v1/")
         call = read_call(body, headers, request.server, is_v1, name, vocabulary_size=None)
-        return (yield from upstream.answer_in_steps(call, request))
+        if request.bill is None:
+            return (yield from upstream.answer_in_steps(call, request))
+        return (yield from self._billed_answer(upstream, call, request))
+
+    def _billed_answer(
+        self, upstream: Upstream, call: Call, request: Request
+    ) -> Generator[Wait, None, UpstreamAnswer]:
+        """Return the upstream's answer when it is the seat's turn, as long as its budget allows.
+
+        Its tokens are paid for ahead, and corrected at the end: by the upstream's own counts or, if
+        it tells none, by this endpoint's.
+        """
+        from .tokens import count_prompt_in_steps
+
+        bill, messages = request.bill, call.messages()
+        bill.note_question(messages)
+        prompt_tokens = yield from count_prompt_in_steps(messages)
+        count = call.request.n or 1
+        wanted = call.max_tokens and call.max_tokens * count
+        limit = yield from bill.reserve(prompt_tokens, wanted)
+        used = [lambda: 0]  # called at the end: how many tokens the request has used
+        bill.at_close.append(lambda: bill.settle(used[-1]()))
+        if limit is not None:
+            call.fields.pop("max_completion_tokens", None)
+            call.fields["max_tokens"] = max(1, limit // count)
+        yield from bill.places.enter(bill.seat.name)
+        bill.at_close.append(bill.places.leave)
+        used.append(lambda: prompt_tokens)  # if the client leaves before the answer begins
+        try:
+            answer = yield from upstream.answer_in_steps(call, request)
+        except HTTPError:
+            used.append(lambda: 0)
+            raise
+        used.append(lambda: answer.usage()["total_tokens"] or prompt_tokens + answer.pieces)
+        return answer
 
     def _upstream_header(self) -> dict[str, str]:
         """Return the header that names the server which writes the answers, if it is another one."""

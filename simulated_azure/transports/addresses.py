@@ -49,6 +49,15 @@ def _is_reachable(address: str) -> bool:
     return not (ip.is_loopback or ip.is_link_local)
 
 
+def on_this_computer(host: str) -> str:
+    """Return the address by which this computer reaches a server of its own that listens on a host.
+
+    >>> on_this_computer("0.0.0.0"), on_this_computer("192.168.1.10")
+    ('127.0.0.1', '192.168.1.10')
+    """
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
 def family_of(host: str) -> socket.AddressFamily:
     """Return the address family of a host: IPv6 for an address with colons, else IPv4."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET

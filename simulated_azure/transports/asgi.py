@@ -13,6 +13,7 @@ from typing import Any
 from .. import __version__
 from ..azure import MAX_BODY_SIZE, SimulatedAzure
 from ..http import Pause, Request, Response, Steps, Wait
+from .slices import Slices
 
 TURN_SECONDS = 0.005  # that a request may compute before others have their turn
 MAX_ERRORS = 20  # that are remembered
@@ -23,20 +24,32 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Turn:
-    """The time for which a request has computed since others last had their turn."""
+    """The time for which a request has computed since others last had their turn.
 
-    def __init__(self):
+    slices, seat: in a class, the seat of the request, and what lets the seats take turns.
+    """
+
+    def __init__(self, slices: Slices | None = None, seat: str = ""):
         self._clock = asyncio.get_running_loop().time
         self._begin = self._clock()
+        self._slices, self._seat = slices, seat
+
+    async def wait(self) -> None:
+        """Wait for the first turn."""
+        if self._slices is not None:
+            await self._slices.wait(self._seat)
+            self._begin = self._clock()
 
     async def give_way(self, wait: Wait = 0.0) -> None:
         """Wait for some seconds or a future; for 0.0, let others have a turn after TURN_SECONDS."""
         if isinstance(wait, Future):
             await asyncio.wrap_future(wait)
-        elif wait > 0 or self._clock() - self._begin > TURN_SECONDS:
+        elif wait <= 0 and self._clock() - self._begin <= TURN_SECONDS:
+            return
+        elif wait > 0 or self._slices is None:
             await asyncio.sleep(wait)
         else:
-            return
+            await self._slices.wait(self._seat)
         self._begin = self._clock()
 
 
@@ -48,6 +61,7 @@ class Application:
 
     def __init__(self, azure: SimulatedAzure):
         self.azure = azure
+        self._slices = Slices()  # for a class
         self.errors: list[str] = []
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -57,8 +71,10 @@ class Application:
             return  # the client has gone in the middle of its request
         watch = asyncio.ensure_future(_cancel_when_gone(receive, asyncio.current_task()))
         try:
-            turn = Turn()
-            response = await run_steps(self.azure.handle_in_steps(_request(scope, body)), turn)
+            request = _request(scope, body)
+            turn = self._turn(request)
+            await turn.wait()
+            response = await run_steps(self.azure.handle_in_steps(request), turn)
             try:
                 await _send(response, send, turn)
             finally:
@@ -73,6 +89,13 @@ class Application:
             raise  # the server answers 500
         finally:
             watch.cancel()
+
+    def _turn(self, request: Request) -> Turn:
+        """Return the turn of a request. In a class, all who have no key there share one turn."""
+        if self.azure.classroom is None:
+            return Turn()
+        seat = self.azure.guard.seat(request)
+        return Turn(self._slices, seat.name if seat else "")
 
 
 async def read_body(receive: Receive) -> bytes | None:

@@ -1,8 +1,9 @@
-"""The simulated Azure's own certificate authority, which is a new one at each start."""
+"""The simulated Azure's own certificate authority: a new one at each start, except for a class."""
 
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,24 +11,66 @@ from pathlib import Path
 import certifi
 import trustme
 
+from ..classroom.authority import VARIABLE, authority_file, short_fingerprint
+
 NAMES = ("localhost", "127.0.0.1", "::1")  # hosts that the server certificate is valid for
+BLOCK = re.compile(b"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n", re.DOTALL)
 BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+class AuthorityError(Exception):
+    """The file with a certificate authority cannot be used. The message says what to do."""
 
 
 class Certificates:
     """One authority and one server certificate that it has signed.
 
-    names: the host names and IP addresses that the server certificate is valid for.
+    names: the host names and IP addresses that the server certificate is valid for. authority: made
+    up if None.
     ``authority_pem``: the authority's certificate, PEM-encoded. ``server``: the TLS settings of the
     server. trustme marks basicConstraints as critical, which Python 3.13 requires.
     """
 
-    def __init__(self, names: Iterable[str] = NAMES):
-        authority = trustme.CA(organization_name="Phi-4 notebooks kit, simulated Azure")
+    def __init__(self, names: Iterable[str] = NAMES, authority: trustme.CA | None = None):
+        if authority is None:
+            authority = trustme.CA(organization_name="Phi-4 notebooks kit, simulated Azure")
         self.authority_pem: bytes = authority.cert_pem.bytes()
         self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert(*names).configure_cert(self.server)
         self.server.set_alpn_protocols(["http/1.1"])
+
+
+def open_authority(path: Path) -> trustme.CA:
+    """Return the authority in a file; make both if there is no file. Raises AuthorityError."""
+    try:
+        if not path.exists():
+            authority = trustme.CA(organization_name="Phi-4 notebooks kit, a class")
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(authority.private_key_pem.bytes() + authority.cert_pem.bytes())
+        content = path.read_bytes()
+    except OSError as error:
+        raise AuthorityError(
+            f"Cannot keep the class's certificate authority in {path}: {error.strerror or error}. "
+            "Put the class file into a folder where you may write."
+        ) from None
+    certificate = BLOCK.search(content)
+    try:
+        return trustme.CA.from_pem(certificate[0], content[: certificate.start()])
+    except (TypeError, ValueError):
+        raise AuthorityError(
+            f"{path} is damaged. Remove it: a new one is made. Then the fingerprint on the slips "
+            "is another one, so print them again."
+        ) from None
+
+
+def slip_variables(class_file: Path) -> list[tuple[str, str]]:
+    """Return the variables that a slip must have besides address and key.
+
+    The authority is made if there is none yet. Raises AuthorityError.
+    """
+    authority = open_authority(authority_file(class_file))
+    return [(VARIABLE, short_fingerprint(authority.cert_pem.bytes()))]
 
 
 def certificate_bundles(authority_pem: bytes, environ: Mapping[str, str]) -> dict[str, bytes]:

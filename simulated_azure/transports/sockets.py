@@ -12,18 +12,27 @@ import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from ..azure import SimulatedAzure
+from ..classroom.authority import VARIABLE as CA_VARIABLE
+from ..classroom.authority import fingerprint, short_fingerprint
 from ..errors import HTTPError
 from ..inference.servers import INFERENCE, Server
-from .addresses import family_of, in_url, is_loopback, remote_hosts
+from .addresses import family_of, in_url, is_loopback, on_this_computer, remote_hosts
 from .asgi import Application
 from .certificates import NAMES, Certificates, certificate_bundles
 from .connections import Connection
 from .scratch import scratch_folder
+
+if TYPE_CHECKING:
+    import trustme
+
+    from ..classroom.room import Classroom
 
 THREAD_NAME = "simulated-azure"
 IDLE_SECONDS = (
@@ -39,13 +48,15 @@ class Simulator:
     host: the address to listen on. port, https_port: 0 for any free one. key: what clients must
     send; made up if None. token_delay: seconds that the model takes for each token. on_loaded:
     called from a thread when the model is loaded. idle_seconds: after which a client that sends
-    nothing is disconnected. server: the published server to simulate. names: subscription_id,
-    resource_group and workspace, unless they shall be made up. Raises OSError if this computer does
-    not have the address or a port is taken.
+    nothing is disconnected. server: the published server to simulate. classroom: the class that
+    shares the endpoint; it is closed when this is stopped. authority: signs the certificate of the
+    server; made up if None. names: subscription_id, resource_group
+    and workspace, unless they shall be made up. Raises OSError if this computer does not have the
+    address or a port is taken.
 
-    ``url``, ``http_url``: where it answers. ``remote_urls``: the https addresses for other
-    computers; none if only this computer can reach it. ``errors``: tracebacks of defects in the
-    simulator itself; nothing is ever printed.
+    ``url``, ``http_url``: where it answers. ``local_url``: where it answers on this computer, over
+    http. ``remote_urls``: the https addresses for other computers; none if only this computer can
+    reach it. ``errors``: tracebacks of defects in the simulator itself; nothing is ever printed.
     """
 
     def __init__(
@@ -58,9 +69,11 @@ class Simulator:
         on_loaded: Callable[[], object] = lambda: None,
         idle_seconds: float = IDLE_SECONDS,
         server: Server = INFERENCE,
+        classroom: Classroom | None = None,
+        authority: trustme.CA | None = None,
         **names: str,
     ):
-        self.azure = SimulatedAzure(key, token_delay, server=server, **names)
+        self.azure = SimulatedAzure(key, token_delay, server=server, classroom=classroom, **names)
         self.azure.inference.is_loading = True
         self._on_loaded = on_loaded
         self._idle_seconds = idle_seconds
@@ -71,7 +84,13 @@ class Simulator:
         name = in_url(remote[0] if remote else host)
         self.http_url, self.url = f"http://{name}:{http_port}", f"https://{name}:{https_port}"
         self.azure.url = self.url
-        self._certificates = Certificates(dict.fromkeys((*NAMES, host, *remote)))
+        self.local_url = f"http://{in_url(on_this_computer(host))}:{http_port}"
+        hosts = [*NAMES, host, *remote]
+        if classroom is not None and (named := urlsplit(classroom.group.address).hostname):
+            hosts.append(named)
+        self._certificates = Certificates(dict.fromkeys(hosts), authority)
+        if classroom is not None:
+            classroom.certificate = self._certificates.authority_pem
         self._bundles: dict[str, bytes] = {}  # variable -> content of the files written last
         self._bundle_folder = Path()
         application = Application(self.azure)
@@ -105,11 +124,18 @@ class Simulator:
     def variables(self, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
         """Return the environment variables by which the real SDKs find this simulator.
 
-        environ: the variables in force, whose certificates are kept.
+        environ: the variables in force, whose certificates are kept. Those of a class have no key,
+        because each seat has one.
         """
-        return {
+        addresses = {
             "AZURE_INFERENCE_ENDPOINT": self.url,
             "AZURE_INFERENCE_ENDPOINT_HTTP": self.http_url,
+        }
+        if self.azure.classroom is not None:
+            fingerprint = short_fingerprint(self._certificates.authority_pem)
+            return addresses | {CA_VARIABLE: fingerprint, **self.certificate_files(environ)}
+        return {
+            **addresses,
             "AZURE_INFERENCE_CREDENTIAL": self.azure.key,
             "AZURE_RETAIL_PRICES_URL": f"{self.url}/api/retail/prices",
             "IDENTITY_ENDPOINT": f"{self.http_url}/msi/token",
@@ -140,6 +166,11 @@ class Simulator:
                 (folder / f"{name.lower()}.pem").write_bytes(content)
             self._bundles, self._bundle_folder = bundles, folder
         return {name: str(self._bundle_folder / f"{name.lower()}.pem") for name in bundles}
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the certificate authority's file, in hexadecimal digits."""
+        return fingerprint(self._certificates.authority_pem)
 
     def wait(self) -> None:
         """Wait until it is stopped, or until the process is interrupted (KeyboardInterrupt)."""
@@ -186,6 +217,8 @@ class Simulator:
             connection.transport.abort()  # its request is cancelled then
         while state.tasks:
             await asyncio.wait(state.tasks)
+        if self.azure.classroom is not None:
+            self.azure.classroom.close()
 
     def _load(self) -> None:
         try:

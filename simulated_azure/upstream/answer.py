@@ -15,6 +15,7 @@ from ..errors import container_error
 from ..http import Pause, Wait
 from ..inference.completions import DONE, Completion, chunk_choice
 from ..inference.endpoint import UPSTREAM_HEADER
+from ..inference.tokens import encode
 from .failures import Failure, broken_off, failure_of_response, unreadable
 from .protocol import END, Exchange
 from .settings import UpstreamSettings
@@ -55,6 +56,7 @@ class UpstreamAnswer(Completion):
         self._finished: list[bytes] = []  # the event with a finish reason, until the usage is known
         self._open: dict[int, bool] = {}  # number of a choice -> it has no finish reason yet
         self._has_logprobs = False
+        self.pieces = 0  # of the text so far; in a whole answer as many as this kit counts tokens
 
     @property
     def is_whole(self) -> bool:
@@ -87,13 +89,14 @@ class UpstreamAnswer(Completion):
 
     def _whole_choice(self, choice: dict) -> dict:
         message = choice.get("message") or {}
-        thought = _reasoning(message)
+        thought, content = _reasoning(message), message.get("content") or ""
+        self.pieces += sum(len(encode(text)) for text in (content, *thought.values()))
         return {
             "finish_reason": choice.get("finish_reason"),
             "index": choice.get("index") or 0,
             "logprobs": self._logprobs(choice),
             "message": {
-                "content": message.get("content") or "",
+                "content": content,
                 "role": "assistant",
                 "tool_calls": None,
                 **thought,
@@ -145,6 +148,7 @@ class UpstreamAnswer(Completion):
         logprobs = self._logprobs(choice)
         text, thought = delta.get("content") or "", _reasoning(delta)
         if text or thought or logprobs:
+            self.pieces += 1
             piece = {"content": text, **thought}
             items = logprobs["content"] if logprobs else None
             yield self.event([chunk_choice(index, piece, logprobs=items)])

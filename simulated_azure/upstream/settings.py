@@ -173,8 +173,10 @@ def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:
-        raise _no_address() from None
+    except ValueError:  # its message repeats a text that may be a key
+        parts = None
+    if parts is None:
+        raise _no_address()
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise UpstreamSettingsError(
             f"{NAME} contains more than an address: a password or parameters. Set it to the "

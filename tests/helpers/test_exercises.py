@@ -43,9 +43,9 @@ from tools.exercises import (
     number_of,
     numbers_in,
     place,
-    solutions_key,
     write_exercises,
 )
+from tools.key import solutions_key
 from tools.try_exercise import problems_of
 
 DAY = date(2026, 11, 29)

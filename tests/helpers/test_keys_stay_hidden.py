@@ -122,6 +122,7 @@ VARIABLES: dict[str, list[str | None]] = {
         "https://a.example",
     ],
     "AZURE_INFERENCE_CREDENTIAL": [None, "any-word"],
+    "SIMULATED_CA_SHA256": [None],
     "AZURE_SUBSCRIPTION_ID": [None, "1234"],
     "AZURE_RESOURCE_GROUP": [None, "my-group"],
     "AZURE_ML_WORKSPACE": [None, "my-workspace"],
@@ -288,7 +289,7 @@ def all_that_is_shown(environ: dict[str, str], env_file: dict[str, str]) -> list
 def journal_of(azure: SimulatedAzure, environ: dict[str, str]) -> str:
     """Return what is remembered of a management request with the names that the variables hold."""
     token, _ = azure.guard.tokens.issue("https://management.azure.com")
-    place = [environ.get(name, "") for name in list(VARIABLES)[2:5]]
+    place = [environ.get(name, "") for name in list(VARIABLES)[3:6]]
     path = "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.MachineLearningServices"
     path = f"{path}/workspaces/{{}}/onlineEndpoints".format(*place)
     headers = {"authorization": f"Bearer {token}"}

@@ -27,7 +27,16 @@ from tools import copies
 from tools.exercises import cells_of
 
 ROOT = Path(__file__).parents[2]
-KIT = ("helpers", "notebooks", "snippets", "tools", "README.md", "requirements.txt")
+KIT = (
+    "helpers",
+    "notebooks",
+    "snippets",
+    "tools",
+    "README.md",
+    "TEACHING.md",
+    "teaching",
+    "requirements.txt",
+)
 DAY = date(2026, 11, 29)
 LESSON = "05-streaming.ipynb"
 WITHOUT_PRIVILEGES = shlex.split(
@@ -96,7 +105,8 @@ def all_copies(request, tmp_path_factory) -> Path:
     installed = shutil.ignore_patterns("node_modules", ".venv", "__pycache__")
     for name in ("notebooks", "snippets"):
         shutil.copytree(ROOT / name, top / name, ignore=installed)
-    shutil.copy(ROOT / "README.md", top)
+    for name in ("README.md", "TEACHING.md"):
+        shutil.copy(ROOT / name, top)
     copies.update(top, top / copies.FOLDER)
     return top / copies.FOLDER
 

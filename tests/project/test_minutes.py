@@ -70,17 +70,6 @@ def test_the_cores_of_the_first_nine_lessons_with_their_exercises_fit_three_and_
     assert sum(minutes(core) + exercise_minutes(core) for core in cores) <= LONGEST_CLASS
 
 
-def test_the_readme_adds_up_the_minutes_of_its_morning_for_beginners():
-    morning = README.read_text(encoding="utf-8").partition("**A morning")[2].partition("Begin")[0]
-    plan, _, sums = morning.partition("Their cores")
-    numbers = re.findall(r"\b\d\d\b", plan)
-    cores = [parts_of(LESSONS[path].cells).core for path in DIVIDED if path.stem[:2] in numbers]
-    assert len(cores) == len(numbers) > 5
-    total = sum(map(minutes, cores)), sum(map(exercise_minutes, cores))
-    assert tuple(map(int, re.findall(r"\d+", sums))) == total
-    assert sum(total) < 150  # of 180: breaks and questions take time, too
-
-
 def lesson_with(*cells: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Return a lesson with a header, and these cells in depth."""
     depth = [markdown(f"{DEPTH}\n\nYou may skip this."), *cells]

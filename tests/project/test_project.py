@@ -20,7 +20,8 @@ EXPORT = (
     "--no-emit-project"
 )
 PRIVATE = re.compile(
-    r"(?<![\w.:/])/(?:root|work|home)/[\w.-]+|BEGIN [A-Z ]*PRIVATE KEY|\bghp_\w{20}|\bsk-\w{20}"
+    r"(?<![\w.:/])/(?:root|work|home)/(?!jovyan\b)[\w.-]+|BEGIN [A-Z ]*PRIVATE KEY"
+    r"|\bghp_\w{20}|\bsk-\w{20}"
 )
 
 
@@ -65,8 +66,9 @@ def test_the_lock_names_no_private_registry():
 def test_every_dependency_has_its_reason_in_contributing():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     own, extras = project["project"]["name"], project["project"]["optional-dependencies"]
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
-    wanted = [line for line in wanted if not line.startswith(own)] + sum(extras.values(), [])
+    groups = project["dependency-groups"].values()
+    wanted = sum([*groups, *extras.values()], list(project["project"]["dependencies"]))
+    wanted = [line for line in wanted if not line.startswith(own)]
     reasons = "\n".join(
         re.findall(
             r"^\| ([^|]+) \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE

@@ -406,6 +406,12 @@ KEY_REFUSED = (
         ),
         (["--key", "two words"], KEY_REFUSED),
         (["--key", ""], KEY_REFUSED),
+        (
+            ["--class", "class.toml", "--key", "a-key-of-ones-own"],
+            "argument --key: not allowed with --class: the keys in the class file open the "
+            "endpoint, and no other.",
+        ),
+        (["--at-once", "3"], "argument --at-once: only with --class."),
     ],
 )
 def test_a_bad_argument_is_refused_in_one_clear_line(monkeypatch, capsys, arguments, message):

@@ -329,7 +329,7 @@ async def serve(response: Response, leave_after: float | None = None) -> list[tu
         pieces.append((now(), b"head" if is_head else message.get("body", b"")))
 
     scope = {"method": "GET", "path": "/", "query_string": b"", "headers": [], "scheme": "http"}
-    application = Application(SimpleNamespace(handle_in_steps=handle_in_steps))
+    application = Application(SimpleNamespace(handle_in_steps=handle_in_steps, classroom=None))
     await application(scope, receive, send)
     return pieces
 
