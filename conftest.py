@@ -20,7 +20,12 @@ from tools.refresh import forget_own_settings
 
 # Copies have no outputs to compare, lesson 14 writes a program, and the notebook of the playground
 # alone is a page that tests/browser opens.
-collect_ignore_glob = ["my-lessons*", "notebooks/my_chat.py", "tools/playground/page.ipynb"]
+collect_ignore_glob = [
+    "my-lessons*",
+    "notebooks/my_chat.py",
+    "tests/peers/*.py",  # they import what only the peers' environment has
+    "tools/playground/page.ipynb",
+]
 LONGEST_WAIT_FOR_OUTPUT = 300  # seconds; nbval's own 5 are too few on a busy computer
 LONG_FILES = (  # start first, so that no process runs one when the others have nothing left to do
     "test_snippets.py",

@@ -74,12 +74,13 @@ def room(tmp_path_factory, assistant) -> Iterator[Room]:
 
 
 @pytest.fixture(scope="module")
-def page(room, new_page) -> Page:
+def page(room, new_page) -> Iterator[Page]:
     """The live page, which is open all the time."""
     page = new_page(room)
     page.goto(room.address)
     expect(page.get_by_role("status")).to_contain_text("Live, since")
-    return page
+    yield page
+    page.close()  # or it would complain in another test that its server has gone
 
 
 def total(page: Page, name: str):

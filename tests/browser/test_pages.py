@@ -41,11 +41,12 @@ def server(browser, tmp_path_factory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def page(server, new_page) -> Page:
+def page(server, new_page) -> Iterator[Page]:
     page = new_page(server)
     page.goto(server.address)
     page.get_by_role("button", name="Send", exact=True).wait_for()
-    return page
+    yield page
+    page.close()  # or it would complain in another test that its server has gone
 
 
 @pytest.fixture

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
-import toolchain
 
 from tools.slides.__main__ import lessons, write_slides
-from tools.slides.check import PROGRAMS, problems
+from tools.slides.check import problems_in
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +28,9 @@ def test_a_page_of_slides_is_one_file_and_shows_outputs_with_the_next_step(page)
     assert before.rindex('class="fragment"') > before.rindex("flush") > before.rindex("<h1")
 
 
-def test_the_slides_of_a_lesson_fit_a_projector_and_damaged_ones_are_noticed(page, tmp_path):
-    if not any(map(shutil.which, PROGRAMS)):
-        toolchain.give_up("chromium")
+def test_the_slides_of_a_lesson_fit_a_projector_and_damaged_ones_are_noticed(
+    page, browser, tmp_path
+):
     damaged = tmp_path / "damaged.html"
     style = (
         "<style>.reveal p { font-size: 20px !important; } .reveal pre { height: 800px; }</style>"
@@ -40,7 +38,7 @@ def test_the_slides_of_a_lesson_fit_a_projector_and_damaged_ones_are_noticed(pag
     text = page.read_text(encoding="utf-8").replace("</head>", f"{style}</head>")
     text = text.replace("</body>", "<img src='http://127.0.0.1:9/x.png'></body>")
     damaged.write_text(text, encoding="utf-8")
-    lines = problems([page, damaged])
+    lines = problems_in(browser, [page, damaged])
     assert [line for line in lines if not line.startswith("damaged, ")] == []
     complaints = "\n".join(lines)
     assert "slide 2: text of 20 pixels: From lesson 04" in complaints

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 PROJECTOR = {"width": 1280, "height": 720}
@@ -47,9 +47,16 @@ def problems(pages: Iterable[Path]) -> list[str]:
         if program is None:
             sys.exit(f"There is no browser to look with, expected one of {', '.join(PROGRAMS)}.")
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        page = browser.new_page(viewport=PROJECTOR)
-        lines = [f"{path.stem}, {line}" for path in pages for line in look(page, path)]
+        lines = problems_in(browser, pages)
         browser.close()
+    return lines
+
+
+def problems_in(browser: Browser, pages: Iterable[Path]) -> list[str]:
+    """Return what ``problems`` returns, seen by a browser that runs already."""
+    page = browser.new_page(viewport=PROJECTOR)
+    lines = [f"{path.stem}, {line}" for path in pages for line in look(page, path)]
+    page.close()
     return lines
 
 
