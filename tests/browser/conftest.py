@@ -25,7 +25,7 @@ from playwright.sync_api import (
 )
 
 KIT = Path(__file__).parents[2]
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 OPTIONS = (
     "--no-sandbox",  # root has none, and only this computer's pages are opened
     "--disable-gpu",
@@ -114,22 +114,42 @@ def lab(browser, tmp_path_factory) -> Iterator[Server]:
         yield server
 
 
+def run_all(page: Page) -> None:
+    """Choose Run All in the notebook that JupyterLab shows."""
+    # Before the kernel is there, Run All would ask which one to take.
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
+    choose(page, "Run", "Run All Cells")
+
+
+def choose(page: Page, menu: str, command: str) -> None:
+    """Choose a command in a menu of JupyterLab."""
+    page.get_by_role("menuitem", name=menu, exact=True).click()
+    page.locator(".lm-Menu-item:visible", has_text=re.compile(f"^{command}")).first.click()
+
+
 @pytest.fixture(scope="package")
-def run_all(lab, new_page) -> Callable[[str], Page]:
-    """Return a function that opens a lesson in JupyterLab and chooses Run All."""
+def first_lesson(lab, new_page) -> Page:
+    """JupyterLab with a copy of lesson 00, all of whose cells have run, and which is saved."""
+    page = new_page(lab)
+    page.goto(lab.address)
+    run_all(page)
+    last = page.locator(".jp-CodeCell .jp-InputPrompt").last
+    expect(last).to_have_text(re.compile(r"\[\d+\]:"))  # Run All stops at an error
+    page.keyboard.press("Control+s")
+    tab = page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab.jp-mod-current")
+    expect(tab).not_to_have_class(re.compile("jp-mod-dirty"))
+    return page
 
-    def run(lesson: str) -> Page:
-        page = new_page(lab)
-        # A workspace of its own: otherwise a second page would open the first one's notebooks, too.
-        address = lab.address.replace("/lab/tree/", f"/lab/workspaces/{lesson[:2]}/tree/")
-        page.goto(address.replace("00-start-here.ipynb", lesson))
-        # Before the kernel is there, Run All would ask which one to take.
-        expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.locator(".lm-Menu-item:visible", has_text=re.compile("^Run All Cells")).first.click()
-        return page
 
-    return run
+@pytest.fixture(scope="package")
+def playground_lesson(first_lesson) -> Page:
+    """The same page with a copy of lesson 15 instead, whose cells begin to run."""
+    page = first_lesson  # to load JupyterLab again would take seconds
+    choose(page, "File", "Close Tab")
+    expect(page.locator("#jp-main-statusbar")).not_to_contain_text("| Idle")
+    page.locator(".jp-DirListing-item", has_text="15-playground").dblclick()
+    run_all(page)
+    return page
 
 
 @pytest.fixture(scope="package")

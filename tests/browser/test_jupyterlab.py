@@ -13,20 +13,14 @@ import pytest
 from playground_page import FRANCE, HANDLES, SONG, Board
 from playwright.sync_api import Page, expect
 
-FIRST_LESSON, PLAYGROUND = "00-start-here.ipynb", "15-playground.ipynb"
+FIRST_LESSON = "00-start-here.ipynb"
 
 
 @pytest.fixture(scope="module")
-def pages(run_all) -> dict[str, Page]:
-    """Pages with copies of two lessons, whose cells run side by side."""
-    return {lesson: run_all(lesson) for lesson in (FIRST_LESSON, PLAYGROUND)}
-
-
-@pytest.fixture(scope="module")
-def page(pages) -> Page:
-    """A page with a copy of the playground's lesson."""
-    pages[PLAYGROUND].get_by_role("button", name="Send", exact=True).wait_for()
-    return pages[PLAYGROUND]
+def page(playground_lesson) -> Page:
+    """JupyterLab with the playground in it."""
+    playground_lesson.get_by_role("button", name="Send", exact=True).wait_for()
+    return playground_lesson
 
 
 @pytest.fixture
@@ -42,14 +36,7 @@ def expect_last_cell_to_have_run(page: Page) -> None:
     expect(last).to_have_text(re.compile(r"\[\d+\]:"))
 
 
-def test_run_all_runs_every_cell_of_lesson_00_without_an_error(pages, lab):
-    page = pages[FIRST_LESSON]
-    expect_last_cell_to_have_run(page)
-    page.keyboard.press("Control+s")
-    expect(page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab.jp-mod-current")).not_to_have_class(
-        re.compile("jp-mod-dirty")
-    )
-    page.close()
+def test_run_all_runs_every_cell_of_lesson_00_without_an_error(first_lesson, lab):
     cells = nbformat.read(lab.folder / "mine" / FIRST_LESSON, 4).cells
     cells = [cell for cell in cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in cells] == [*range(1, len(cells) + 1)]

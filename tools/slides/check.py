@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 PROJECTOR = {"width": 1280, "height": 720}
 LOWEST = 690  # CSS pixels; below it are the number of the slide and the arrows
 TEXT_SIZE, CODE_SIZE = 32, 19  # CSS pixels: 24 points, and what 100 columns of code allow
