@@ -69,7 +69,7 @@ def check_15_1(answer: Any) -> Outcome:
     if abs(share - WANTED) <= BY_CHANCE:
         return correct(
             f"{total} new draws at temperature {answer}: {share:.0f} % were Blue. That is near "
-            f"enough to {WANTED} of 100: by chance, a count of 100 draws moves by up to ten."
+            f"enough to {WANTED} of 100: chance easily moves a count of 100 draws by ten."
         )
     if not is_simulated() and not _can_be_reached(share):
         return correct(
