@@ -31,7 +31,7 @@ THEMES: Mapping[str, Mapping[str, str]] = {
         "note": "#ffb58a",
         "line": "#8f8f8f",
         "focus": "#8ecbff",
-        "bar": "#56b4e9",
+        "bar": "#2b8ccb",
         "track": "#333333",
         "tint-0": "#12384f",
         "tint-1": "#4a2c12",

@@ -26,10 +26,12 @@ from helpers.settings import ENDPOINT
 
 LABEL_WIDTH = "150px"
 DIGITS = 3  # behind the point of a number
+LOG_STEP = 0.1  # of the decimal logarithm
 IN_PLACE_OF_SLIDERS = (  # without a kernel; ipywidgets cuts more than 110 characters
     "(Run this cell: a picture moves with sliders. The next cell prints the same for some values.)"
 )
-STYLE = f"<style>{theme_rules('.explainer')}</style>"
+HANDLES = ".explainer .noUi-handle {border: 2px solid var(--kit-line)}"
+STYLE = f"<style>{theme_rules('.explainer')} {HANDLES}</style>"
 SERVERS = ("inference", "serve")
 
 
@@ -127,21 +129,21 @@ def count(name: str, value: int, most: int, step: int, tip: str) -> tuple[w.Boun
         value=max(value, 1),
         min=0,
         max=math.log10(most),
-        step=0.1,
+        step=LOG_STEP,
         readout=False,
         layout=w.Layout(width="300px"),
     )
 
-    def chosen() -> int:
-        return int(float(f"{slider.value:.2g}"))
+    def is_far() -> bool:  # the slider on a page goes to its nearest step, and says so
+        return abs(math.log10(slider.value / max(field.value, 1))) > LOG_STEP / 2
 
     def move(change: object) -> None:
-        if chosen() != field.value:
+        if is_far():
             slider.value = max(field.value, 1)
 
     def take(change: object) -> None:
-        if slider.value != max(field.value, 1):
-            field.value = chosen()
+        if is_far():
+            field.value = int(float(f"{slider.value:.2g}"))
 
     field.observe(move, "value")
     slider.observe(take, "value")
