@@ -156,12 +156,20 @@ def coloured(answer: Answer, with_titles: bool = True) -> str:
     """Return an answer as HTML, its tokens coloured and underlined by their probability.
 
     with_titles: True to give each token its probability and the other tokens as a title, which
-    appears when the mouse rests on it. Without probabilities, only the text is returned.
+    appears when the mouse rests on it. Without probabilities, only the text is returned. The
+    tokens of a stop text, which is not in the answer's text, are left out.
     """
     if not answer.tokens:
         return _line_breaks(answer.text)
+    pieces = [*characters(answer.tokens)]
+    whole = "".join(text for text, _ in pieces)
+    is_cut = answer.finish_reason is not None and whole.startswith(answer.text)
+    left = len(answer.text if is_cut else whole)
     spans = []
-    for text, tokens in characters(answer.tokens):
+    for piece, tokens in pieces:
+        text, left = piece[:left], left - len(piece[:left])
+        if not text:
+            break
         title = escape("; ".join(map(describe, tokens))) if with_titles else ""
         title = f' title="{title}"' if title else ""
         step = max(map(step_of, tokens))

@@ -13,7 +13,7 @@ import pytest
 from ipywidgets import VBox
 
 from helpers.playground import widgets
-from helpers.playground.answer import Answer, Option, Token
+from helpers.playground.answer import Answer, Option, Token, ending
 from helpers.playground.views import MAX_TOKEN_BUTTONS, TokensView
 from helpers.playground.widgets import VIEWS, Playground
 
@@ -226,7 +226,8 @@ def test_without_log_probabilities_the_tokens_view_says_what_to_set(board):
 
 def test_a_stop_text_may_have_ended_an_answer_in_both_places(board):
     board.controls.stop_texts.value = "France"
-    assert "It is complete (finish reason stop: the end of the turn, or a st" in ask_with(board)
+    _, _, shown = " ".join(ask_with(board).split()).partition("Model: ")
+    assert shown == "The capital of " + ending(Answer(finish_reason="stop"), has_stop_texts=True)
     assert board.conversation[-1]["content"].strip() == "The capital of"
     board.both.ask_both.click()
     kept, now = columns(board)
