@@ -29,7 +29,7 @@ TOP_P = 0.5
 MOST_OPTIONS = 20  # that an endpoint reports for a token
 ROUNDED = 6e-7  # US dollars: the meter shows six decimals
 STEP = 0.05  # of the slider for the temperature
-REST_OF_PAGE = "It is complete (finish reason stop)."
+REST_OF_PAGE = "It is complete (finish reason stop"  # below the answer
 SEED, LONGEST = 7, 5  # of 15.6
 
 
@@ -67,7 +67,10 @@ def check_15_1(answer: Any) -> Outcome:
     blue, total = result.value
     share = 100 * blue / total
     if abs(share - WANTED) <= BY_CHANCE:
-        return correct(f"{total} new draws at temperature {answer}: {share:.0f} % were Blue.")
+        return correct(
+            f"{total} new draws at temperature {answer}: {share:.0f} % were Blue. That is near "
+            f"enough to {WANTED} of 100: chance easily moves a count of 100 draws by ten."
+        )
     if not is_simulated() and not _can_be_reached(share):
         return correct(
             "Your own model says Blue more or less often than 60 times of 100 at every "
@@ -78,7 +81,8 @@ def check_15_1(answer: Any) -> Outcome:
         look = "a lower temperature lets the likeliest colour come more often"
     return not_yet(
         f"{total} new draws at temperature {answer}: {share:.0f} % were Blue",
-        f"about {WANTED} of 100; chance moves that by up to {BY_CHANCE}, so this is too far away",
+        f"about {WANTED} of 100; chance hardly ever moves a count of 100 draws by more than "
+        f"{BY_CHANCE}, so this is too far away",
         look,
     )
 
@@ -201,7 +205,7 @@ def check_15_4(answer: Any) -> Outcome:
     """Return correct for a longer answer that goes on from another token."""
     if not isinstance(answer, str):
         return not_yet(kind(answer), "the new answer, as a text")
-    text = answer.strip().removeprefix("Model:").removesuffix(REST_OF_PAGE).strip()
+    text = answer.strip().removeprefix("Model:").partition(REST_OF_PAGE)[0].strip()
     tokens = tokens_at_0(FRANCE)
     if not tokens:
         return correct(f"Your endpoint tells no log-probabilities. {UNSEEN}")

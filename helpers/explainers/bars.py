@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from helpers.look import COLOURS, INK, PAPER, STRIPES, TRACK
+from helpers.look import BAR, INK, PAPER, STRIPES, TRACK, WARNING
 
 ROW = (
     "display:grid;grid-template-columns:{names} minmax(80px,1fr) {texts};column-gap:10px;"
@@ -58,6 +58,11 @@ def status(text: str) -> str:
     return f'<div role="status" style="margin-top:4px">{escape(text)}</div>'
 
 
+def problem(text: str) -> str:
+    """Return an error in words. It looks like one, and screen readers read it out."""
+    return f'<div role="status" style="{WARNING}">{escape(text)}</div>'
+
+
 def legend(*entries: tuple[str, str]) -> str:
     """Return what patterns mean. An entry is the CSS of a sample and its meaning."""
     samples = [
@@ -69,7 +74,7 @@ def legend(*entries: tuple[str, str]) -> str:
     return f'<div style="font-size:12px;margin-bottom:4px">{text}</div>'
 
 
-FILLED = f"background:{COLOURS[0]}"
+FILLED = f"background:{BAR}"
 OUTLINED = f"border:2px dashed {INK};border-left:0"
 STRIPED = f"background:{STRIPES};border:1px solid {INK}"
 

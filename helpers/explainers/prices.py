@@ -83,10 +83,11 @@ The machine costs 39 times as much.
     usd = _machine_usd(traffic, tokens_per_second)
     busy = traffic.tokens / (machines * traffic.hours * 3600 * tokens_per_second)
     noun, its = ("machine", "its") if machines == 1 else ("machines", "their")
+    share = f"{busy:.0%}" if busy >= 0.01 or not busy else "less than 1%"
     hours = "hour" if traffic.hours == 1 else "hours"
     text = (
         f"Per token {traffic.usd_per_token:,.2f} USD a day; {machines:,} {noun} for "
-        f"{traffic.hours:g} {hours} {usd:,.2f} USD a day, busy for {busy:.0%} of {its} time."
+        f"{traffic.hours:g} {hours} {usd:,.2f} USD a day, busy for {share} of {its} time."
     )
     if not traffic.usd_per_token:
         return f"{text} Nothing is asked, and the machine costs the same."

@@ -12,7 +12,7 @@ from html import escape
 from azure.ai.inference import ChatCompletionsClient
 from azure.core.credentials import AzureKeyCredential
 
-from helpers.explainers.bars import FILLED, STRIPED, layer, legend, sheet, status, track
+from helpers.explainers.bars import FILLED, STRIPED, layer, legend, problem, sheet, status, track
 from helpers.look import INK, WARNING
 from helpers.playground.chat import NO_ENDPOINT, words_of
 from helpers.settings import CREDENTIAL, ENDPOINT, read_settings
@@ -175,8 +175,7 @@ def stream_picture(arrivals: Arrivals | None) -> str:
     streamed, whole = arrivals.streamed, arrivals.whole
     has_text = streamed.text or whole.text
     if arrivals.are_over and not has_text and streamed.problem == whole.problem:
-        text = escape(streamed.problem or "The answer has no text.")
-        return sheet(f'<div role="status" style="{WARNING}">{text}</div>')
+        return sheet(problem(streamed.problem or "The answer has no text."))
     ends = [each.last or 0.0 for each in arrivals.both.values()]
     coming = 0.0 if arrivals.are_over else arrivals.expected
     scale = max(arrivals.now, coming, SHORTEST_SCALE, *ends)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from html import escape
 
 from helpers.explainers.bars import legend, sheet, status
-from helpers.look import GREY, INK, TINTS
+from helpers.look import BLANK, GREY, INK, TINTS
 from helpers.tokens import encode_prompt, encoding, prompt_text
 
 MAX_CHARACTERS = 4000  # of a text that is cut into tokens
 MAX_PIECES = 100  # that are shown
 START, SEPARATOR = "<|im_start|>", "<|im_sep|>"
-SPECIAL = f"background:{INK};color:#ffffff;border:1px solid {INK}"
-ROLE = f"background:#ffffff;color:{INK};border:2px dashed {INK};font-weight:700"
+SPECIAL = f"background:{INK};color:{BLANK};border:1px solid {INK}"
+ROLE = f"background:{BLANK};color:{INK};border:2px dashed {INK};font-weight:700"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,11 @@ def tokens_picture(system: str, user: str) -> str:
     lines = [tokens_text(text, prompt)]
     if len(system) > MAX_CHARACTERS or len(user) > MAX_CHARACTERS:
         lines.append(f"Only the first {MAX_CHARACTERS:,} characters of a text are counted.")
-    key = legend((SPECIAL, "special token"), (ROLE, "role"), (_tint(0), "text"))
+    key = legend(
+        (SPECIAL, "special token"),
+        (ROLE, "role"),
+        (_tint(0), "text (neighbours differ in colour, that means nothing more)"),
+    )
     return sheet(
         key,
         _tokens(text, "The text alone"),

@@ -8,6 +8,7 @@ raises would seem dead.
 from __future__ import annotations
 
 import functools
+import math
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -15,18 +16,22 @@ from collections.abc import Callable, Mapping, Sequence
 import ipywidgets as w
 
 from helpers.connect import describe_endpoint
-from helpers.explainers.bars import sheet, status
+from helpers.explainers.bars import problem, sheet
 from helpers.explainers.pictures import bias_picture, sampling_picture
 from helpers.explainers.prices import TOKENS_PER_SECOND, Traffic, costs_picture
 from helpers.explainers.streams import Arrivals, Question, ask_both, stream_picture
 from helpers.explainers.tokens import tokens_picture
+from helpers.look import label, theme_rules
 from helpers.settings import ENDPOINT
 
 LABEL_WIDTH = "150px"
 DIGITS = 3  # behind the point of a number
+LOG_STEP = 0.1  # of the decimal logarithm
 IN_PLACE_OF_SLIDERS = (  # without a kernel; ipywidgets cuts more than 110 characters
     "(Run this cell: a picture moves with sliders. The next cell prints the same for some values.)"
 )
+HANDLES = ".explainer .noUi-handle {border: 2px solid var(--kit-line)}"
+STYLE = f"<style>{theme_rules('.explainer')} {HANDLES}</style>"
 SERVERS = ("inference", "serve")
 
 
@@ -41,7 +46,7 @@ def guarded(method: Callable) -> Callable:
             text = (
                 str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
             )
-            self.picture.value = sheet(status(text))
+            self.picture.value = sheet(problem(text))
 
     return callback
 
@@ -57,7 +62,8 @@ class Explainer(w.VBox):
         self.html = html
         self.picture = w.HTML()
         super().__init__(
-            [*controls, self.picture], layout=w.Layout(width="100%", max_width="900px")
+            [w.HTML(STYLE), *controls, self.picture],
+            layout=w.Layout(width="100%", max_width="900px"),
         )
         self.add_class("explainer")
         self.draw()
@@ -73,7 +79,7 @@ class Explainer(w.VBox):
 
     @guarded
     def draw(self, change: object = None) -> None:
-        """Show the picture for the values of now."""
+        """Show the picture for the present values."""
         self.picture.value = self.html()
 
 
@@ -88,8 +94,7 @@ def number(
     is_whole = isinstance(value, int) and isinstance(step, int)
     limits = {"value": value, "min": low, "max": high, "step": step}
     field = (w.BoundedIntText if is_whole else w.BoundedFloatText)(
-        description=name,
-        tooltip=tip,
+        **label(name, f"{low:,} to {high:,}: {tip}"),
         style={"description_width": LABEL_WIDTH},
         layout=w.Layout(width="260px"),
         **limits,
@@ -103,6 +108,45 @@ def number(
         field.value = round(field.value, DIGITS)  # a slider may say 0.39999999999999997
 
     field.observe(tidy, "value")
+    return field, w.HBox([field, slider])
+
+
+def count(name: str, value: int, most: int, step: int, tip: str) -> tuple[w.BoundedIntText, w.HBox]:
+    """Return a labelled field for a whole number from 0 to most, and a row with it and its slider.
+
+    The slider is logarithmic, from 1 to most, and gives numbers of two digits and zeros.
+    """
+    field = w.BoundedIntText(
+        value=value,
+        min=0,
+        max=most,
+        step=step,
+        **label(name, f"0 to {most:,}: {tip}"),
+        style={"description_width": LABEL_WIDTH},
+        layout=w.Layout(width="260px"),
+    )
+    slider = w.FloatLogSlider(
+        value=max(value, 1),
+        min=0,
+        max=math.log10(most),
+        step=LOG_STEP,
+        readout=False,
+        layout=w.Layout(width="300px"),
+    )
+
+    def is_far() -> bool:  # the slider on a page goes to its nearest step, and says so
+        return abs(math.log10(slider.value / max(field.value, 1))) > LOG_STEP / 2
+
+    def move(change: object) -> None:
+        if is_far():
+            slider.value = max(field.value, 1)
+
+    def take(change: object) -> None:
+        if is_far():
+            field.value = int(float(f"{slider.value:.2g}"))
+
+    field.observe(move, "value")
+    slider.observe(take, "value")
     return field, w.HBox([field, slider])
 
 
@@ -171,9 +215,9 @@ def explore_costs(tokens_per_second: float = TOKENS_PER_SECOND) -> Explainer:
 
     tokens_per_second: of one machine while it is busy, in and out together.
     """
-    usual = Traffic()
-    questions, first = number(
-        "questions a day", usual.questions, 0, 1_000_000, 1000, "of all people together"
+    usual = Traffic(questions=200, hours=8.0)
+    questions, first = count(
+        "questions a day", usual.questions, 1_000_000, 100, "of all people together"
     )
     tokens_in, second = number("tokens in", usual.tokens_in, 0, 4000, 50, "of each question")
     tokens_out, third = number("tokens out", usual.tokens_out, 0, 4000, 32, "of each answer")

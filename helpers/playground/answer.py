@@ -78,6 +78,11 @@ class Answers:
         return cls({0: Answer(text, [*tokens])})
 
     @property
+    def are_complete(self) -> bool:
+        """True if a finish reason of each answer has arrived."""
+        return bool(self.by_index) and all(each.finish_reason for each in self.by_index.values())
+
+    @property
     def list(self) -> list[Answer]:
         """All answers in the order of their numbers."""
         return [answer for _, answer in sorted(self.by_index.items())]
@@ -230,10 +235,17 @@ def tally(answers: Sequence[Answer], most: int = 8) -> str:
     return f"{len(answers)} answers: {' | '.join(texts)}"
 
 
-def ending(answer: Answer) -> str:
-    """Return why an answer ended, in words; "" while it may go on."""
+def ending(answer: Answer, has_stop_texts: bool = False) -> str:
+    """Return why an answer ended, in words; "" while it may go on.
+
+    has_stop_texts: True if the request named texts before which an answer ends.
+
+    >>> ending(Answer(finish_reason="stop"), has_stop_texts=True)
+    'It is complete (finish reason stop: the end of the turn, or a stop text).'
+    """
+    why = ": the end of the turn, or a stop text" if has_stop_texts else ""
     reasons = {
-        "stop": "It is complete (finish reason stop).",
+        "stop": f"It is complete (finish reason stop{why}).",
         "length": "It was cut off at max_tokens or the context's end (finish reason length).",
         "content_filter": "A content filter ended it (finish reason content_filter).",
     }

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import ipywidgets as w
 
 from helpers.connect import simulated_server
+from helpers.look import label
 from helpers.playground.settings import (
     MAX_ALTERNATIVES,
     MAX_ANSWERS,
@@ -16,7 +17,7 @@ from helpers.playground.settings import (
     read_stop,
 )
 
-LABEL_WIDTH = "130px"
+LABEL_WIDTH, FIELD_WIDTH = "130px", "340px"
 MAX_TOKENS = 16_000  # that a person may ask for
 FAULTS = {
     "none": "",
@@ -37,32 +38,42 @@ class Controls(w.VBox):
         """Build the controls, with the usual settings."""
         usual = ChatSettings()
         self.temperature, temperature = _number(
-            "temperature", usual.temperature, 0, 2, 0.05, "how much chance each draw has"
+            "temperature", usual.temperature, 0, 2, 0.05, "how much chance each draw has; 0: none"
         )
         self.top_p, top_p = _number(
-            "top_p", usual.top_p, 0.05, 1, 0.05, "draw only from the likeliest tokens"
+            "top_p",
+            usual.top_p,
+            0.05,
+            1,
+            0.05,
+            "draw only from the likeliest tokens, which have this share together",
         )
         self.presence, presence = _number(
-            "presence_penalty", 0, -2, 2, 0.1, "once a token has occurred"
+            "presence_penalty", 0, -2, 2, 0.1, "makes tokens less likely that have occurred"
         )
         self.frequency, frequency = _number(
-            "frequency_penalty", 0, -2, 2, 0.1, "each time it has occurred"
+            "frequency_penalty", 0, -2, 2, 0.1, "the same, for each time that a token has occurred"
         )
         self.max_tokens = _field(
             w.BoundedIntText,
             "max_tokens",
-            "the most tokens of an answer; 0: no limit",
+            f"the most tokens of an answer, up to {MAX_TOKENS:,}; 0: not sent, no limit",
             min=0,
             max=MAX_TOKENS,
         )
         self.stop_texts = _field(
-            w.Textarea, "stop, one a line", "texts before which an answer ends", rows=1
+            w.Textarea,
+            "stop (one per line)",
+            "texts before which an answer ends; empty: not sent",
+            rows=1,
         )
-        self.seed = _field(w.Text, "seed", "a whole number: the same draws each time")
+        self.seed = _field(
+            w.Text, "seed", "a whole number: the same draws each time; empty: not sent"
+        )
         self.n = _field(
             w.BoundedIntText,
             "n",
-            f"how many answers to one question, at most {MAX_ANSWERS}",
+            f"how many answers to one question, 1 to {MAX_ANSWERS}",
             min=1,
             max=MAX_ANSWERS,
             value=usual.n,
@@ -70,13 +81,19 @@ class Controls(w.VBox):
         self.alternatives = _field(
             w.BoundedIntText,
             "top_logprobs",
-            "how many likely tokens to show at each place; 0: no probabilities",
+            f"how many likely tokens to show at each place, 1 to {MAX_ALTERNATIVES}; "
+            "0: not sent, no probabilities",
             min=0,
             max=MAX_ALTERNATIVES,
             value=usual.alternatives,
         )
-        self.stream = _field(w.Checkbox, "stream", "get the answer piece by piece", value=True)
-        self.stream.indent = True
+        # Of a checkbox, ipywidgets shows the description as its tip.
+        self.stream = w.Checkbox(
+            description="stream (piece by piece)",
+            value=True,
+            style={"description_width": LABEL_WIDTH},
+            layout=w.Layout(width=FIELD_WIDTH),
+        )
         self.server = _field(
             w.Dropdown,
             "simulated server",
@@ -156,8 +173,7 @@ def _number(
     """Return a field for a number, and a row with the field and a slider."""
     limits = {"value": value, "min": low, "max": high, "step": step}
     field = w.BoundedFloatText(
-        description=name,
-        tooltip=tip,
+        **label(name, f"{low:g} to {high:g}: {tip}"),
         style={"description_width": LABEL_WIDTH},
         layout=w.Layout(width="210px"),
         **limits,
@@ -168,11 +184,10 @@ def _number(
 
 
 def _field(kind: type, name: str, tip: str, **options: object) -> w.DOMWidget:
-    """Return a control with a label in front of it."""
+    """Return a control with a label in front of it, which has a tip."""
     return kind(
-        description=name,
-        tooltip=tip,
+        **label(name, tip),
         style={"description_width": LABEL_WIDTH},
-        layout=w.Layout(width="340px"),
+        layout=w.Layout(width=FIELD_WIDTH),
         **options,
     )

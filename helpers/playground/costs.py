@@ -46,7 +46,7 @@ def meter(usage: Usage) -> str:
 
     >>> print(meter(Usage(2, 50, 16)))
     2 requests, 50 tokens in, 16 tokens out.
-    Paying per token (0.125 in, 0.50 out, per million): 0.000014 US dollars.
+    Paying per token (0.125 US dollars per million in, 0.50 out): 0.000014 US dollars.
     On managed compute: 3.673 US dollars an hour, with or without questions.
     One A100 would have worked 0.5 s, which is 0.000504 of these dollars.
     """
@@ -56,8 +56,8 @@ def meter(usage: Usage) -> str:
     return (
         f"{usage.requests} {noun}, {usage.prompt_tokens:,} tokens in, "
         f"{usage.completion_tokens:,} tokens out.\n"
-        f"Paying per token ({USD_PER_MILLION_INPUT} in, {USD_PER_MILLION_OUTPUT:.2f} out, "
-        f"per million): {usage.usd_per_token:.6f} US dollars.\n"
+        f"Paying per token ({USD_PER_MILLION_INPUT} US dollars per million in, "
+        f"{USD_PER_MILLION_OUTPUT:.2f} out): {usage.usd_per_token:.6f} US dollars.\n"
         f"On managed compute: {price} US dollars an hour, with or without questions.\n"
         f"One A100 would have worked {usage.gpu_seconds:.1f} s, "
         f"which is {share:.6f} of these dollars."

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from helpers.look import THEMES, theme_rules
 from helpers.playground.answer import (
     Answer,
     Answers,
@@ -44,10 +45,7 @@ class Step:
     dark: Look
 
 
-PAPER = {"light": Look("#ffffff", "#1a1a1a"), "dark": Look("#1b1b1b", "#f0f0f0")}
-NOTES = {"light": "#8a2b00", "dark": "#ffb58a"}  # the colour of notes and errors
-LINES = {"light": "#767676", "dark": "#8f8f8f"}  # of borders
-FOCUS = {"light": "#0b5cad", "dark": "#8ecbff"}
+PAPER = {theme: Look(values["paper"], values["ink"]) for theme, values in THEMES.items()}
 # From the page's own colour to one far from it.
 STEPS = (
     Step("90 % or more", 0.9, PAPER["light"], PAPER["dark"]),
@@ -76,21 +74,16 @@ STEPS = (
         Look("#d9eefb", "#000000", "4px double #000000"),
     ),
 )
-# JupyterLab, a notebook exported in the dark, and VS Code tell the theme in these ways.
-DARK = ('[data-jp-theme-light="false"] .playground', ".theme-dark .playground")
-DARK += (".vscode-dark .playground",)
-# `lessons --playground` is light or dark as the browser is. Only voila's page has this id.
-DARK_PAGE = "@media (prefers-color-scheme: dark) {{#rendered_cells .playground {rules}}}"
 RULES = """
-.playground .pg-paper {background: var(--pg-paper); color: var(--pg-ink); line-height: 1.5;
-    border: 1px solid var(--pg-line); border-radius: 4px; padding: 6px; overflow-wrap: anywhere}
+.playground .pg-paper {background: var(--kit-paper); color: var(--kit-ink); line-height: 1.5;
+    border: 1px solid var(--kit-line); border-radius: 4px; padding: 6px; overflow-wrap: anywhere}
 .playground .pg-small {line-height: 1.4; font-size: 13px; overflow-wrap: anywhere}
 .playground .pg-chat {display: flex; flex-direction: column-reverse; height: 222px;
     overflow: auto; box-sizing: border-box}
 .playground .pg-chat > div {margin-bottom: auto}
 .playground .pg-turn {margin-bottom: 6px; white-space: pre-wrap}
 .playground .pg-turn ol {margin: 0; white-space: pre-wrap}
-.playground .pg-note {color: var(--pg-note); font-weight: 600}
+.playground .pg-note {color: var(--kit-note); font-weight: 600}
 .playground .pg-code {white-space: pre-wrap; font-family: monospace; font-size: 13px; margin: 0;
     max-height: 420px; overflow: auto}
 .playground .pg-columns {display: grid; grid-template-columns: 1fr 1fr; gap: 8px}
@@ -98,13 +91,13 @@ RULES = """
 .playground .pg-table {max-height: 190px; overflow: auto}
 .playground .pg-table table {border-collapse: collapse; width: 100%}
 .playground .pg-table th, .playground .pg-table td {text-align: left; padding: 1px 8px;
-    font-size: 12px; border-bottom: 1px solid var(--pg-line); white-space: pre-wrap;
-    vertical-align: top; color: var(--pg-ink); background: var(--pg-paper)}
+    font-size: 12px; border-bottom: 1px solid var(--kit-line); white-space: pre-wrap;
+    vertical-align: top; color: var(--kit-ink); background: var(--kit-paper)}
 .playground .pg-table td + td + td {width: 60%}
 .playground .pg-table .pg-right {text-align: right}
 .playground .pg-row {position: relative; flex-flow: row wrap; padding-bottom: 42px;
-    max-height: 230px; overflow: auto; background: var(--pg-paper); color: var(--pg-ink);
-    border: 1px solid var(--pg-line); border-radius: 4px; margin: 2px}
+    max-height: 230px; overflow: auto; background: var(--kit-paper); color: var(--kit-ink);
+    border: 1px solid var(--kit-line); border-radius: 4px; margin: 2px}
 .playground .pg-row .pg-token {position: static; overflow: visible; width: auto; min-width: 24px;
     height: 26px; line-height: 22px; margin: 2px 0; padding: 0 1px; border-radius: 2px;
     box-shadow: none; font-size: 14px; white-space: pre; text-align: left}
@@ -113,45 +106,37 @@ RULES = """
 .playground .pg-row .pg-token:hover::after, .playground .pg-row .pg-token:focus-visible::after {
     content: attr(title); position: absolute; left: 0; right: 0; bottom: 0; height: 38px;
     overflow: hidden; padding: 0 6px; line-height: 19px; font-size: 13px; text-align: left;
-    white-space: normal; background: var(--pg-paper); color: var(--pg-ink)}
+    white-space: normal; background: var(--kit-paper); color: var(--kit-ink)}
 .playground .pg-row .pg-token:hover::after {z-index: 1}
-.playground .noUi-handle {border: 2px solid var(--pg-line)}
-.playground .widget-toggle-button.mod-active {box-shadow: inset 0 -3px var(--pg-focus)}
+.playground .noUi-handle {border: 2px solid var(--kit-line)}
+.playground .widget-toggle-button.mod-active {box-shadow: inset 0 -3px var(--kit-focus)}
 .playground .pg-option {width: auto; white-space: pre}
 .playground button:focus-visible, .playground input:focus-visible,
 .playground select:focus-visible, .playground textarea:focus-visible,
-.playground [tabindex]:focus-visible {outline: 3px solid var(--pg-focus) !important;
+.playground [tabindex]:focus-visible {outline: 3px solid var(--kit-focus) !important;
     outline-offset: 1px}
 .playground .jupyter-widgets-disconnected::before {display: none}
 .playground.jupyter-widgets-disconnected::before {display: block; position: static; padding: 6px;
-    font: bold 14px sans-serif; height: auto; width: auto; color: var(--pg-note);
+    font: bold 14px sans-serif; height: auto; width: auto; color: var(--kit-note);
     content: "The kernel of this playground has ended or was restarted. Run its cell again."}
 """
 
 
 def style_sheet() -> str:
     """Return the style sheet of the playground, as an element of HTML."""
-    light = f".playground {{{_variables('light')}}}"
-    dark = f"{{{_variables('dark')}}}"
-    dark = f"{', '.join(DARK)} {dark} {DARK_PAGE.format(rules=dark)}"
     rules = [
-        f".playground .pg-{number} {{background: var(--pg-{number}); "
-        f"color: var(--pg-ink-{number}); border: 0; border-bottom: var(--pg-under-{number}); "
+        f".playground .pg-{number} {{background: var(--kit-{number}); "
+        f"color: var(--kit-ink-{number}); border: 0; border-bottom: var(--kit-under-{number}); "
         "border-radius: 2px}"
         for number in range(len(STEPS))
     ]
-    return f"<style>{light} {dark} {' '.join(rules)} {RULES}</style>"
+    themes = theme_rules(".playground", _variables("light"), _variables("dark"))
+    return f"<style>{themes} {' '.join(rules)} {RULES}</style>"
 
 
-def _variables(theme: str) -> str:
-    """Return the variables of CSS for a theme."""
-    values = {
-        "paper": PAPER[theme].background,
-        "ink": PAPER[theme].colour,
-        "note": NOTES[theme],
-        "line": LINES[theme],
-        "focus": FOCUS[theme],
-    }
+def _variables(theme: str) -> dict[str, str]:
+    """Return the variables of CSS for the steps in a theme."""
+    values = {}
     for number, step in enumerate(STEPS):
         look: Look = getattr(step, theme)
         values |= {
@@ -159,7 +144,7 @@ def _variables(theme: str) -> str:
             f"ink-{number}": look.colour,
             f"under-{number}": look.underline,
         }
-    return ";".join(f"--pg-{name}:{value}" for name, value in values.items())
+    return values
 
 
 def step_of(token: Option) -> int:
@@ -171,12 +156,20 @@ def coloured(answer: Answer, with_titles: bool = True) -> str:
     """Return an answer as HTML, its tokens coloured and underlined by their probability.
 
     with_titles: True to give each token its probability and the other tokens as a title, which
-    appears when the mouse rests on it. Without probabilities, only the text is returned.
+    appears when the mouse rests on it. Without probabilities, only the text is returned. The
+    tokens of a stop text, which is not in the answer's text, are left out.
     """
     if not answer.tokens:
         return _line_breaks(answer.text)
+    pieces = [*characters(answer.tokens)]
+    whole = "".join(text for text, _ in pieces)
+    is_cut = answer.finish_reason is not None and whole.startswith(answer.text)
+    left = len(answer.text if is_cut else whole)
     spans = []
-    for text, tokens in characters(answer.tokens):
+    for piece, tokens in pieces:
+        text, left = piece[:left], left - len(piece[:left])
+        if not text:
+            break
         title = escape("; ".join(map(describe, tokens))) if with_titles else ""
         title = f' title="{title}"' if title else ""
         step = max(map(step_of, tokens))
@@ -255,16 +248,18 @@ def turns(messages: Iterable[Mapping[str, str]]) -> str:
     return "".join(turn(each["role"], escape(each["content"])) for each in messages)
 
 
-def answers_html(answers: Answers, is_complete: bool = True) -> str:
+def answers_html(answers: Answers, is_complete: bool = True, has_stop_texts: bool = False) -> str:
     """Return answers with their colours; several as a list, and how often each text came.
 
     is_complete: False while they are being written; then tokens have no titles, which would be
-    sent to the page again and again.
+    sent to the page again and again. has_stop_texts: as for ``ending``.
     """
     texts = []
     for answer in answers.list:
-        end = ending(answer) if len(answers.list) == 1 else f"({answer.finish_reason})"
-        end = f" <small>{escape(end)}</small>" if answer.finish_reason else ""
+        is_alone = len(answers.list) == 1
+        end = ending(answer, has_stop_texts) if is_alone else f"({answer.finish_reason})"
+        space = "<br>" if is_alone else " "
+        end = f"{space}<small>{escape(end)}</small>" if answer.finish_reason else ""
         texts.append(f'<span class="playground-answer">{coloured(answer, is_complete)}</span>{end}')
     if len(texts) <= 1:
         return "".join(texts)

@@ -140,6 +140,8 @@ def _in_words(settings: ChatSettings, names: Sequence[str]) -> str:
             word = f"{word:g}"
         if isinstance(value, tuple) and value:
             word = " ".join(map(repr, value))
+        if name == "system" and value:
+            word = repr(value)
         texts.append(f"{SHOWN_NAMES.get(name, name)} {word}")
     return ", ".join(texts)
 

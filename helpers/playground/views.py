@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import ipywidgets as w
 
+from helpers.look import label
 from helpers.playground.answer import Answer, Token, describe, others, percent, visible
 from helpers.playground.chat import Request, Run
 from helpers.playground.rendering import (
@@ -38,7 +39,10 @@ HOW_IT_GOES_ON = (
     "answer."
 )
 NO_TOKENS = "The tokens of an answer appear here when it is complete."
-NO_PROBABILITIES = "This answer has no log-probabilities, so its tokens are not known."
+NO_PROBABILITIES = (
+    "This answer has no log-probabilities, so its tokens are not known. If top_logprobs is 0, set "
+    "top_logprobs to 1 or more, and press Retry."
+)
 
 
 class TokensView(w.VBox):
@@ -64,8 +68,7 @@ class TokensView(w.VBox):
         self.row = w.Box([], layout=w.Layout(display="none"))
         self.row.add_class("pg-row")
         self.number = w.BoundedIntText(
-            description="token",
-            tooltip="its number in the answer",
+            **label("token", "its number in the answer"),
             min=0,
             max=0,
             style={"description_width": "50px"},
@@ -212,7 +215,7 @@ class SideBySide(w.VBox):
         )
         self.ask_both = w.Button(
             description="Ask both",
-            tooltip="ask the question with the settings that you kept, and with those of now",
+            tooltip="ask the question with the settings that you kept, and with the present ones",
             button_style="primary",
             layout=w.Layout(width="110px"),
         )
@@ -230,8 +233,8 @@ class SideBySide(w.VBox):
         text = f"Kept: {first}. Now: {second}." if first else "Kept and now are the same settings."
         if not self.runs:
             text += (
-                " Change controls, then press Ask both: the question is asked with both settings. "
-                "The chat stays as it is."
+                " Change controls, then press Ask both: the question is sent with both settings, "
+                "after all that is in the chat. The chat stays as it is."
             )
         self.about.value = small(text)
         if not self.runs:
@@ -248,7 +251,8 @@ class SideBySide(w.VBox):
 
 def _run_html(run: Run) -> str:
     """Return the answers of a run as HTML, with its error and notes."""
-    parts = [answers_html(run.answers, not run.is_running)]
+    has_stop_texts = bool(run.request.settings.stop)
+    parts = [answers_html(run.answers, not run.is_running, has_stop_texts)]
     parts += [note(text) for text in filter(None, [run.error, *run.notes])]
     if run.is_running:
         parts.append('<div role="status">… an answer is being written</div>')

@@ -16,6 +16,7 @@ from html import escape
 
 import ipywidgets as w
 
+from helpers.look import label
 from helpers.playground.answer import Answer, Answers, beginning, text_of
 from helpers.playground.chat import Request, Run
 from helpers.playground.controls import FAULTS, Controls
@@ -35,6 +36,8 @@ STOPPED = (
     "You stopped this answer. The server may have gone on for a while. Its tokens are not in the "
     "costs, since an endpoint tells them at the end."
 )
+TOO_LATE = "Too late to stop: the answer was complete."
+NOT_COUNTED = " Its tokens are not in the costs, since the endpoint had not told them yet."
 EMPTY = "The chat is empty. Press Send to ask the question."
 CHOSEN_END = "You chose the token that ends the turn, so the answer ends there."
 
@@ -112,24 +115,34 @@ class Playground(w.VBox):
         wide = w.Layout(width="98%")
         narrow = {"description_width": "70px"}
         self.system = w.Text(
-            description="system", placeholder="a system message", style=narrow, layout=wide
+            **label("system", "the system message: an instruction; empty: not sent"),
+            placeholder="a system message",
+            style=narrow,
+            layout=wide,
         )
         self.question = w.Text(
             value="Name a colour.",
-            description="question",
+            **label("question", "what Send asks"),
             placeholder="a question; Enter sends it",
             style=narrow,
             layout=wide,
         )
         button = w.Layout(width="88px")
         self.send_button = w.Button(
-            description="Send", button_style="primary", layout=button, tooltip="ask the question"
+            description="Send",
+            button_style="primary",
+            layout=button,
+            tooltip="ask the question; the chat goes on",
         )
         self.stop = w.Button(description="Stop", layout=button, tooltip="end the answer now")
         self.retry = w.Button(
-            description="Retry", layout=button, tooltip="ask once more, with the settings of now"
+            description="Retry",
+            layout=button,
+            tooltip="ask the same question again, with the present settings",
         )
-        self.clear = w.Button(description="Clear", layout=button, tooltip="begin a new chat")
+        self.clear = w.Button(
+            description="Clear", layout=button, tooltip="begin a new chat; the settings stay"
+        )
         self.talk = w.HTML(layout=wide)
         self.talk.add_class("playground-talk")
         self.meter = w.HTML()
@@ -185,14 +198,17 @@ class Playground(w.VBox):
             running = [run for run in self._runs if run.is_running]
             for run in running:
                 run.stop()
+                line = _line_about_stop(run.answers)
                 if run is self._main:
-                    self._finish([STOPPED])
+                    self._finish([line])
                 else:
-                    run.notes = [STOPPED]
+                    self._count(run.answers)
+                    run.notes = [line]
             if running:
                 self._update()
             else:
-                self.say("Nothing is running.")
+                is_complete = self.answers is not None and self.answers.are_complete
+                self.say(TOO_LATE if is_complete else "Nothing is running.")
 
     @guarded
     def _clear(self, button: w.Button) -> None:
@@ -238,7 +254,7 @@ class Playground(w.VBox):
 
     @guarded
     def _ask_both(self) -> None:
-        """Ask the question with the kept settings and with those of now."""
+        """Ask the question with the kept settings and with the present ones."""
         with self._lock:
             conversation = self._conversation_to_ask()
             if conversation is None:
@@ -369,7 +385,7 @@ class Playground(w.VBox):
             self._usage += answers.usage
 
     def _again(self) -> Request:
-        """Return the last request with the settings of now."""
+        """Return the last request with the present settings."""
         settings = self._read_settings()
         request = self._main.request
         return replace(request, settings=replace(settings, n=1) if request.goes_on else settings)
@@ -423,7 +439,7 @@ class Playground(w.VBox):
             if self._unanswered:
                 rows.append(turn("user", escape(self._unanswered)))
             if has_text or is_running:
-                rows.append(turn("assistant", answers_html(self.answers, not is_running)))
+                rows.append(turn("assistant", self._answers_html(not is_running)))
             error = self._main.error if self._main is not None else ""
             rows += map(note, filter(None, [error, *self._notes, self._warning]))
             if is_running:
@@ -434,6 +450,10 @@ class Playground(w.VBox):
                 f"<div>{inside}</div></div>"
             )
 
+    def _answers_html(self, is_complete: bool) -> str:
+        has_stop_texts = bool(self._main.request.settings.stop)
+        return answers_html(self.answers, is_complete, has_stop_texts)
+
     def _show_tokens(self) -> None:
         count = len(self.answers.list) if self.answers is not None else 1
         self.tokens.show(self._first_answer(), count)
@@ -443,6 +463,13 @@ class Playground(w.VBox):
 
     def _first_answer(self) -> Answer | None:
         return self.answers.list[0] if self.answers is not None and self.answers.list else None
+
+
+def _line_about_stop(answers: Answers) -> str:
+    """Return what to say of answers that were stopped when these had arrived."""
+    if not answers.are_complete:
+        return STOPPED
+    return TOO_LATE if answers.usage is not None else TOO_LATE + NOT_COUNTED
 
 
 def _panel(widget: w.Widget) -> w.VBox:

@@ -148,6 +148,9 @@ def test_all_controls_have_labels(board):
             .map(each => each.outerHTML)"""
     )
     assert unnamed == []
+    tips = board.page.locator(".playground abbr[title]")  # not all come through the sanitizer
+    expect(tips.filter(has_text="max_tokens")).to_have_attribute("title", re.compile("0: not sent"))
+    assert tips.count() >= 12
 
 
 def test_the_copied_code_prints_the_answer_of_the_chat_in_a_fresh_kernel(board, lab):

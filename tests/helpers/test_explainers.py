@@ -11,6 +11,7 @@ import nbformat
 import pytest
 from azure.ai.inference import ChatCompletionsClient
 
+import helpers.explainers
 from helpers.cost import cost_usd
 from helpers.explainers import (
     explore_bias,
@@ -31,6 +32,7 @@ from helpers.explainers.prices import Traffic, costs_bars, costs_text
 from helpers.explainers.streams import Question, ask_both, stream_picture
 from helpers.explainers.tokens import pieces_of, prompt_pieces, tokens_picture
 from helpers.explainers.widgets import Explainer, StreamExplainer
+from helpers.look import THEMES, WARNING
 from helpers.sampling import nucleus, softmax
 from helpers.settings import CREDENTIAL, ENDPOINT
 from helpers.tokens import count_prompt, encoding
@@ -40,12 +42,17 @@ CHANCES = {"a": 0.4, "b": 0.3, "<b>": 0.2, "\n": 0.05}
 SLOW = Question(max_tokens=10, seconds=0.05)
 
 
-def printed(lesson: str, cell: str) -> str:
-    """Return what a cell of a lesson has printed."""
+def cell_of(lesson: str, cell: str) -> nbformat.NotebookNode:
+    """Return a cell of a lesson."""
     (path,) = NOTEBOOKS.glob(f"{lesson}-*.ipynb")
     cells = nbformat.read(path, 4).cells
     (found,) = [each for each in cells if each.id == cell]
-    return "".join(output.text for output in found.outputs)
+    return found
+
+
+def printed(lesson: str, cell: str) -> str:
+    """Return what a cell of a lesson has printed."""
+    return "".join(output.text for output in cell_of(lesson, cell).outputs)
 
 
 def words(html: str) -> str:
@@ -217,6 +224,35 @@ def test_lesson_08_prints_what_its_explainer_shows():
     assert len(lines) == 3
 
 
+@pytest.mark.parametrize(
+    ("lesson", "cell", "expected"),
+    [
+        ("04", "tokens-move", "The text has 8 tokens."),
+        ("05", "widget-see", "Press Ask."),
+        ("06", "both-move", "20 of 20 tokens can be drawn"),
+        ("07", "nudge-move", "No bias: 'Neutral' 59.7 %"),
+        ("08", "move-costs", "busy for less than 1% of its time"),
+    ],
+)
+def test_the_first_picture_of_a_lesson_has_no_error(client, lesson, cell, expected):
+    room = "The room was fine, nothing special."
+    review = {"role": "user", "content": f'Is this review positive or negative? "{room}"'}
+    names = {
+        "benchmark": {"4 requests per second": {"total": 1029.4}},
+        "chances": first_tokens(client, "Name a colour.") if lesson == "06" else {},
+        "client": client,
+        "explainers": helpers.explainers,
+        "math": math,
+        "review": [review],
+        **vars(helpers.explainers),
+    }
+    *lines, last = cell_of(lesson, cell).source.splitlines()
+    exec("\n".join(lines), names)
+    picture = eval(last, names).picture.value
+    assert expected in words(picture)
+    assert WARNING not in picture
+
+
 # The widgets, without a browser
 
 
@@ -224,7 +260,7 @@ def fields(explainer: Explainer) -> dict:
     """Return the controls of an explainer by their labels."""
     controls = [each for row in explainer.children for each in (row, *getattr(row, "children", ()))]
     return {
-        each.description: each
+        words(each.description): each
         for each in controls
         if getattr(each, "description", "") and hasattr(each, "value")
     }
@@ -240,7 +276,7 @@ def fields(explainer: Explainer) -> dict:
         (lambda: explore_tokens("Hi", "Be brief."), "system message", "", "The prompt has 8"),
         (explore_costs, "hours deployed", 24.0, "88.15 USD a day"),
         (explore_costs, "questions a day", 0, "Nothing is asked"),
-        (lambda: explore_costs(10), "tokens out", 512, "12 machines"),
+        (lambda: explore_costs(1), "tokens out", 512, "5 machines"),
     ],
 )
 def test_the_picture_follows_a_control(make, name, value, expected):
@@ -248,6 +284,27 @@ def test_the_picture_follows_a_control(make, name, value, expected):
     assert expected not in words(explainer.picture.value)
     fields(explainer)[name].value = value
     assert expected in words(explainer.picture.value)
+
+
+def test_the_slider_of_questions_is_logarithmic_and_leaves_what_was_typed():
+    explainer = explore_costs()
+    field, slider = explainer.children[1].children
+    assert slider.value == field.value == 200
+    for typed, shown in [(2000, 2000), (723, 723), (0, 1), (1_000_000, 1_000_000)]:
+        field.value = typed
+        assert (field.value, slider.value) == (typed, shown)
+        slider.value = 10 ** round(math.log10(shown), 1)  # as a page answers
+        assert field.value == typed
+    slider.value = 10**5.4
+    assert field.value == 250_000
+    assert "Per token 35.12 USD a day" in words(explainer.picture.value)
+
+
+def test_an_explainer_has_the_colours_of_both_themes():
+    sheet = explore_costs().children[0].value
+    for colours in THEMES.values():
+        assert f"--kit-bar:{colours['bar']}" in sheet
+    assert 'data-jp-theme-light="false"] .explainer' in sheet
 
 
 def test_a_field_shows_no_digits_that_only_a_computer_would_write():
@@ -269,6 +326,7 @@ def test_a_mistake_in_the_call_is_said_in_words_and_the_controls_live(make):
     explainer = make()
     before = explainer.picture.value
     assert "bars" not in before and len(words(before)) > 20
+    assert WARNING in before  # it looks like an error
     for field in fields(explainer).values():
         field.value += 1 if isinstance(field.value, int) else 0.1
     assert words(explainer.picture.value)
@@ -279,7 +337,7 @@ def test_each_control_has_a_label_and_a_page_without_a_kernel_shows_one_sentence
     for explainer in made:
         assert repr(explainer) == repr(made[0])
         assert explainer._repr_mimebundle_()["text/plain"] == repr(explainer)  # not shortened
-        for row in explainer.children[:-1]:
+        for row in explainer.children[1:-1]:  # between the style sheet and the picture
             assert getattr(row, "description", "") or row.children[0].description
 
 

@@ -14,6 +14,7 @@ from html import unescape
 import pytest
 from raw_http import raw
 
+from helpers.look import THEMES
 from helpers.playground.answer import (
     Answer,
     Answers,
@@ -28,9 +29,6 @@ from helpers.playground.answer import (
 )
 from helpers.playground.costs import Usage, meter
 from helpers.playground.rendering import (
-    FOCUS,
-    LINES,
-    NOTES,
     PAPER,
     STEPS,
     Look,
@@ -233,9 +231,13 @@ def looks(theme: str) -> list[Look]:
 
 def test_text_can_be_read_on_each_background(theme):
     assert [look for look in looks(theme) if contrast(look.background, look.colour) < 4.5] == []
-    page = PAPER[theme].background
-    assert contrast(NOTES[theme], page) >= 4.5
-    assert min(contrast(LINES[theme], page), contrast(FOCUS[theme], page)) >= 3
+    colours, page = THEMES[theme], PAPER[theme].background
+    assert contrast(colours["note"], page) >= 4.5
+    for ground in ("paper", "tint-0", "tint-1"):
+        assert contrast(colours["ink"], colours[ground]) >= 4.5
+    assert min(contrast(colours[name], page) for name in ("line", "focus", "bar")) >= 3
+    for name in ("track", "ink"):  # behind a bar, and the outline over it
+        assert contrast(colours["bar"], colours[name]) >= 3
 
 
 def test_steps_differ_in_grey_and_in_their_underlines(theme):
@@ -353,6 +355,7 @@ def test_each_ending_has_words():
     assert ending(Answer(finish_reason="length")).startswith("It was cut off at max_tokens")
     assert ending(Answer(finish_reason="odd")) == "It ended for the reason odd."
     assert ending(Answer()) == ""
+    assert "or a stop text" in ending(Answer(finish_reason="stop"), has_stop_texts=True)
 
 
 EMOJI = "\U0001f600".encode()
@@ -381,10 +384,12 @@ def test_a_tally_counts_equal_answers_and_sums_up_rare_ones():
 
 def test_only_settings_that_differ_are_named():
     first = ChatSettings(temperature=0, stop=("END",), seed=None, fault="500")
-    second = ChatSettings(temperature=0.75, seed=3, server="serve")
+    second = ChatSettings("Be brief.", temperature=0.75, seed=3, server="serve")
     assert differences(first, second) == (
-        "temperature 0, stop 'END', seed none, simulated server the usual one, simulated fault 500",
-        "temperature 0.75, stop none, seed 3, simulated server serve, simulated fault none",
+        "system none, temperature 0, stop 'END', seed none, simulated server the usual one, "
+        "simulated fault 500",
+        "system 'Be brief.', temperature 0.75, stop none, seed 3, simulated server serve, "
+        "simulated fault none",
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 from ipywidgets import VBox
 
 from helpers.playground import widgets
-from helpers.playground.answer import Answer, Option, Token
+from helpers.playground.answer import Answer, Option, Token, ending
 from helpers.playground.views import MAX_TOKEN_BUTTONS, TokensView
 from helpers.playground.widgets import VIEWS, Playground
 
@@ -200,7 +200,41 @@ def test_stop_ends_an_answer_at_once_and_keeps_what_has_arrived(board):
     assert board.stop.disabled and not board.send_button.disabled
 
 
-def test_retry_asks_the_same_with_the_settings_of_now(board):
+def test_stop_after_the_finish_reason_says_that_it_is_too_late(board, monkeypatch):
+    monkeypatch.setattr(widgets, "SECONDS_BETWEEN_UPDATES", -60)  # each piece is shown
+    pressed = threading.Event()
+
+    def look(change: dict) -> None:
+        if "It is complete" in words(change["new"]) and not pressed.is_set():
+            pressed.set()
+            board.stop.click()
+
+    board.talk.observe(look, "value")
+    shown = ask_with(board)
+    assert pressed.is_set()
+    assert "Too late to stop: the answer was complete." in shown
+    assert "You stopped" not in shown
+    is_counted = "8 tokens out" in words(board.meter.value)
+    assert is_counted != ("not in the costs" in shown)
+
+
+def test_without_log_probabilities_the_tokens_view_says_what_to_set(board):
+    board.controls.alternatives.value = 0
+    ask_with(board)
+    assert "set top_logprobs to 1 or more" in board.tokens.about.value
+
+
+def test_a_stop_text_may_have_ended_an_answer_in_both_places(board):
+    board.controls.stop_texts.value = "France"
+    _, _, shown = " ".join(ask_with(board).split()).partition("Model: ")
+    assert shown == "The capital of " + ending(Answer(finish_reason="stop"), has_stop_texts=True)
+    assert board.conversation[-1]["content"].strip() == "The capital of"
+    board.both.ask_both.click()
+    kept, now = columns(board)
+    assert "finish reason stop)" in kept and "or a stop text)" in now
+
+
+def test_retry_asks_the_same_with_the_present_settings(board):
     ask_with(board)
     board.controls.max_tokens.value = 3
     board.retry.click()
