@@ -35,7 +35,8 @@ PARTS = (
     "uv.lock",
 )
 LEFT_OUT = ("node_modules", "__pycache__")  # and every name that begins with a dot
-BUILDERS = ("hatchling", "editables")  # with them pip installs the kit itself; not in uv.lock
+# pip installs the kit itself with the first two; a laptop's own Python may have no pip.
+BUILDERS = ("hatchling", "editables", "pip")
 # Names of platforms: the tags of wheels that run there (PyPA's platform compatibility tags), and
 # the values of environment markers (PEP 508) that requirements.txt asks for.
 PLATFORMS = {

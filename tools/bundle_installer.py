@@ -65,6 +65,14 @@ def program(folder, name):
     return os.path.join(folder, ".venv", *parts)
 
 
+def newest_pip():
+    """Return the path of the wheel of pip."""
+    names = [name for name in os.listdir(WHEELS) if name.startswith("pip-")]
+    if not names:
+        stop("The folder {} has no pip: copy the folder {} again.", WHEELS, HERE)
+    return os.path.join(WHEELS, sorted(names)[-1])
+
+
 def install(folder):
     """Copy the kit into a folder and install its packages there."""
     if os.path.exists(folder) and not os.path.exists(os.path.join(folder, "notebooks")):
@@ -83,15 +91,13 @@ def install(folder):
     print("Installing the packages; this takes a minute or two ...")
     sys.stdout.flush()
     run(
-        [sys.executable, "-m", "venv", environment],
-        "No place for packages could be made. On Debian and Ubuntu, the package python3-venv is "
-        "missing. If you may not install it, use another Python, such as conda's.",
+        [sys.executable, "-m", "venv", "--without-pip", environment],
+        "No place for packages could be made. Use another Python, such as conda's.",
     )
     run(
         [
             program(folder, "python"),
-            "-m",
-            "pip",
+            os.path.join(newest_pip(), "pip"),  # a wheel can be run as it is
             "install",
             "--quiet",
             "--no-index",
