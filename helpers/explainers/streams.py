@@ -10,17 +10,15 @@ from dataclasses import dataclass, field
 from html import escape
 
 from azure.ai.inference import ChatCompletionsClient
-from azure.core.credentials import AzureKeyCredential
 
 from helpers.explainers.bars import FILLED, STRIPED, layer, legend, problem, sheet, status, track
 from helpers.look import INK, WARNING
-from helpers.playground.chat import NO_ENDPOINT, words_of
-from helpers.settings import CREDENTIAL, ENDPOINT, read_settings
+from helpers.playground.chat import NO_ENDPOINT, new_client, words_of
+from helpers.settings import ENDPOINT, read_settings
 from helpers.streaming import finish_reason_of, piece_of
 
 NAMES = ("streamed", "not streamed")
 SECONDS_BETWEEN_UPDATES = 0.05  # of a page
-CONNECTION_TIMEOUT, READ_TIMEOUT = 10, 120  # seconds
 SHORTEST_SCALE = 1.0  # seconds
 MARK = f"background:{INK}"  # where the first piece came
 
@@ -120,13 +118,7 @@ def _client() -> ChatCompletionsClient:
     if not os.environ.get(ENDPOINT):
         raise ValueError(NO_ENDPOINT)
     read_settings(os.environ)
-    return ChatCompletionsClient(
-        os.environ[ENDPOINT],
-        AzureKeyCredential(os.environ[CREDENTIAL]),
-        connection_timeout=CONNECTION_TIMEOUT,
-        read_timeout=READ_TIMEOUT,
-        retry_total=0,  # so that an error is shown at once
-    )
+    return new_client()
 
 
 def _read(

@@ -158,6 +158,17 @@ def ask(
         return answers, lines
 
 
+def new_client() -> ChatCompletionsClient:
+    """Return a client for the endpoint that the variables name; it tells each error at once."""
+    return ChatCompletionsClient(
+        os.environ[ENDPOINT],
+        AzureKeyCredential(os.environ[CREDENTIAL]),
+        connection_timeout=CONNECTION_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        retry_total=0,
+    )
+
+
 def _ask_once(
     request: Request, take: Callable[[Answers, Any], None], is_stopped: Callable[[], bool]
 ) -> Answers:
@@ -166,13 +177,7 @@ def _ask_once(
     read_settings(os.environ)
     answers = Answers.going_on(request.beginning) if request.beginning else Answers()
     settings = request.settings
-    with ChatCompletionsClient(
-        os.environ[ENDPOINT],
-        AzureKeyCredential(os.environ[CREDENTIAL]),
-        connection_timeout=CONNECTION_TIMEOUT,
-        read_timeout=READ_TIMEOUT,
-        retry_total=0,  # so that an error is shown at once
-    ) as client:
+    with new_client() as client:
         headers = settings.headers()
         if settings.extras(request.goes_on):
             headers |= PASS_THROUGH

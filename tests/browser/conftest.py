@@ -24,8 +24,9 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from tools.slides.check import PROGRAMS
+
 KIT = Path(__file__).parents[2]
-PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 OPTIONS = (
     "--no-sandbox",  # root has none, and only this computer's pages are opened
     "--disable-gpu",
